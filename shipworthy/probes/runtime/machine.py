@@ -1,0 +1,167 @@
+"""The machine that a probe looks at: this one, or a tree recorded from another.
+
+In: paths as they are on the host (`/proc/meminfo`). Out: texts, names, commands' outputs, bounded in size and time.
+Under a recorded tree nothing of this machine is ever seen: not its files, clock, user or commands.
+"""
+
+import errno
+import os
+import stat
+import time
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, List, Optional, Sequence
+
+from shipworthy.probes.runtime import child
+from shipworthy.probes.runtime.errors import NotSeen
+from shipworthy.probes.runtime.parse import parse_uptime
+
+MEBIBYTE = 2**20
+_TICKS_PER_SECOND = 100  # USER_HZ on every architecture that Linux has but alpha and ia64
+
+
+class Machine:
+    """Files, links, commands and clocks of one machine; `root` is a recorded tree to look at instead of this one."""
+
+    def __init__(self, root: str = "") -> None:
+        self.root = root
+
+    @property
+    def recorded(self) -> bool:
+        return bool(self.root)
+
+    def read(self, path: str, at_most: int = MEBIBYTE) -> str:
+        """The text of a file; bytes that are no UTF-8 become lone surrogates. A longer file is an OSError."""
+        return self.read_bytes(path, at_most).decode("utf-8", "surrogateescape")
+
+    def read_bytes(self, path: str, at_most: int = MEBIBYTE) -> bytes:
+        """The content of a file of at most `at_most` bytes."""
+        with _told_as(path):
+            descriptor = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+            try:
+                return _read(descriptor, path, at_most)
+            finally:
+                os.close(descriptor)
+
+    def read_records(self, path: str, at_most: int) -> str:
+        """What a device like /dev/kmsg has to give now, without waiting for more; the newest `at_most` bytes of it."""
+        with _told_as(path):
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+            descriptor = os.open(self._real(path), flags)
+            try:
+                return b"".join(_records(descriptor))[-at_most:].decode("utf-8", "surrogateescape")
+            finally:
+                os.close(descriptor)
+
+    def list(self, path: str) -> List[str]:
+        """The names in a directory, sorted."""
+        with _told_as(path):
+            return sorted(name.decode("utf-8", "surrogateescape") for name in os.listdir(self._real(path)))
+
+    def folders(self, path: str) -> List[str]:
+        """The names of the directories in a directory, sorted; links are none."""
+        with _told_as(path), os.scandir(self._real(path)) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        return sorted(name.decode("utf-8", "surrogateescape") for name in names)
+
+    def exists(self, path: str) -> bool:
+        try:
+            return os.path.exists(self._real(path))
+        except OSError:
+            return False
+
+    def link(self, path: str) -> str:
+        """What a symbolic link says."""
+        folder, _, name = path.rpartition("/")
+        with _told_as(path):
+            return os.readlink(self._real(folder) + b"/" + _bytes(name)).decode("utf-8", "surrogateescape")
+
+    def run(self, command: Sequence[str], seconds: float, at_most: int = MEBIBYTE) -> child.Completed:
+        """Run a command with a deadline. Raises `NotSeen` under a recorded tree, `child.Abandoned`."""
+        if self.recorded:
+            raise NotSeen("commands are not run on a recorded tree")
+        return child.run(command, seconds, at_most)
+
+    def ask(self, function: Callable[[], Any], seconds: float) -> Any:
+        """Call what may block in the kernel, in a child. Raises `child.Abandoned`, `child.ChildError`."""
+        return child.ask(function, seconds)
+
+    def uid(self) -> Optional[int]:
+        """Whose eyes look: the effective user; for a recorded tree, whoever recorded /proc/self, if that is known."""
+        if not self.recorded:
+            return os.geteuid()
+        try:
+            for line in self.read("/proc/self/status").splitlines():
+                if line.startswith("Uid:"):
+                    return int(line.split()[2])
+        except (OSError, ValueError, IndexError):
+            return None
+        return None
+
+    def kernel_seconds(self) -> float:
+        """Now, by the clock that stamps the kernel's log. Raises OSError, ParseError."""
+        return self.uptime() if self.recorded else time.monotonic()
+
+    def uptime(self) -> float:
+        """Seconds since boot. Raises OSError, ParseError."""
+        return parse_uptime(self.read("/proc/uptime"))
+
+    def page_bytes(self) -> int:
+        """The size of a page. Raises `NotSeen` under a recorded tree, which does not say it."""
+        if self.recorded:
+            raise NotSeen("a recorded tree does not tell the size of a page")
+        return os.sysconf("SC_PAGE_SIZE")
+
+    def ticks_per_second(self) -> int:
+        """The unit of the times in /proc/PID/stat."""
+        return _TICKS_PER_SECOND if self.recorded else os.sysconf("SC_CLK_TCK")
+
+    def _real(self, path: str) -> bytes:
+        if not self.recorded:
+            return _bytes(path)
+        real = os.path.realpath(_bytes(self.root + path))
+        inside = os.path.realpath(_bytes(self.root))
+        if real != inside and not real.startswith(inside.rstrip(b"/") + b"/"):
+            raise OSError(errno.EXDEV, "leads out of the recorded tree", path)
+        mode = os.stat(real).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.EINVAL, "is no plain file of the recorded tree", path)
+        return real
+
+
+@contextmanager
+def _told_as(path: str) -> Iterator[None]:
+    """Errors name the path as it is on the machine, not where it lies in a recorded tree."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+
+
+def _records(descriptor: int) -> Iterator[bytes]:
+    while True:
+        try:
+            record = os.read(descriptor, 65536)
+        except BrokenPipeError:
+            continue  # a record was overwritten while we read: kmsg goes on with the next
+        except BlockingIOError:
+            return
+        if not record:
+            return
+        yield record
+
+
+def _read(descriptor: int, path: str, at_most: int) -> bytes:
+    parts: List[bytes] = []
+    left = at_most + 1
+    while left > 0:
+        part = os.read(descriptor, min(left, 65536))
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        left -= len(part)
+    raise OSError(errno.EFBIG, "is longer than {} bytes".format(at_most), path)
+
+
+def _bytes(path: str) -> bytes:
+    # Not os.fsencode: under LC_ALL=C, Python 3.6 would refuse names that are not ASCII.
+    return path.encode("utf-8", "surrogateescape")
