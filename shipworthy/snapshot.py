@@ -1,0 +1,283 @@
+"""What one host was asked in one run and what it said: strict to read, typed to use, stored to be judged again.
+
+In: a host's answer as bytes, or a stored snapshot. Out: `Snapshot`, whose `reading("memory")` is the typed reading.
+Hosts are not trusted: whatever they say is bounded and validated here, before anything looks at it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from shipworthy.errors import AnswerError, NotMeasured, ReplayError
+from shipworthy.strict import strict_json
+
+SCHEMA = 1
+PROTOCOL = 1
+MAX_ANSWER = 2 * 2**20
+MAX_STORED = 4 * MAX_ANSWER  # an answer, escaped, with what was asked and remembered
+
+
+class Failure(NamedTuple):
+    """The rung of the login on which it broke, and why, in one line."""
+
+    rung: str
+    reason: str
+
+
+class Login(NamedTuple):
+    """Seconds that each rung of the login took, in order; and where it broke, if it did."""
+
+    rungs: dict[str, float]
+    failed: Failure | None
+
+    @property
+    def seconds(self) -> float:
+        """The login in all, without the probes' own time."""
+        return sum(seconds for rung, seconds in self.rungs.items() if rung not in {"command", "answer"})
+
+
+class Facts(NamedTuple):
+    """What a host says of itself, whatever it is asked."""
+
+    python: str
+    boot_id: str | None
+    uid: int
+    time: float
+    uptime: float | None
+    kernel: str
+    machine: str
+
+
+class Cost(NamedTuple):
+    """What the host was made to pay: CPU seconds with children, peak memory in bytes, seconds from start to end."""
+
+    cpu_seconds: float
+    max_rss_bytes: int
+    wall_seconds: float
+
+
+class Measured(NamedTuple):
+    """One probe's part of an answer: a reading of a version, or the error that kept it from one."""
+
+    version: int
+    reading: dict[str, Any] | None = None
+    error: str | None = None
+    seconds: float = 0.0
+
+
+class Answer(NamedTuple):
+    """A host's answer, its readings still unread."""
+
+    protocol: int
+    host: Facts
+    window: float
+    cost: Cost
+    probes: dict[str, Measured]
+
+
+class Previous(NamedTuple):
+    """The rare-event counters of an earlier run on this host, which travel inside the new snapshot.
+
+    It is the oldest run within a day, or the last one if that was longer ago.
+    """
+
+    at: str | None = None
+    seconds_ago: float | None = None
+    """How long before this snapshot."""
+    boot_id: str | None = None
+    counters: dict[str, dict[str, int]] = {}  # noqa: RUF012 -- never changed: a NamedTuple's default
+
+    def counter(self, subject: str, name: str) -> int | None:
+        """The counter's value at that run; None without such a run since this boot."""
+        return self.counters.get(subject, {}).get(name)
+
+
+NOTHING_BEFORE = Previous()
+
+
+class Stored(NamedTuple):
+    """The form of a snapshot file."""
+
+    schema: int
+    host: str
+    at: str
+    link: str
+    login: Login
+    asked: dict[str, Any]
+    answer: Answer | None
+    previous: Previous = NOTHING_BEFORE
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The requests and readings of one host in one run."""
+
+    host: str
+    at: str
+    link: str
+    login: Login
+    asked: Mapping[str, Any]
+    answer: Answer | None
+    previous: Previous = NOTHING_BEFORE
+
+    def facts(self) -> Facts:
+        """What the host says of itself; raises NotMeasured when it said nothing."""
+        return self._answered().host
+
+    def reading(self, subject: str) -> Any:
+        """What the probe `subject` measured, as its own typed reading; raises NotMeasured with the reason."""
+        answer = self._answered()
+        if subject not in self.asked["probes"]:
+            raise NotMeasured(f"{subject} was not asked in this run")
+        measured = answer.probes.get(subject)
+        if measured is None:
+            raise NotMeasured(f"the host left {subject} out of its answer")
+        if measured.error is not None or measured.reading is None:
+            raise NotMeasured(f"the {subject} probe broke off: {measured.error or 'no reading'}")
+        if subject not in self._readings:
+            self._readings[subject] = _typed(subject, measured)
+        return self._readings[subject]
+
+    @cached_property
+    def _readings(self) -> dict[str, Any]:
+        """Each is validated once, however many checks judge by it."""
+        return {}
+
+    def _answered(self) -> Answer:
+        if self.login.failed:
+            raise NotMeasured(f"unreachable: {self.login.failed.rung}: {self.login.failed.reason}")
+        if self.answer is None:
+            raise NotMeasured("the host was asked nothing")
+        return self.answer
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """The rare-event counters of every probe that has some, for the host's next run."""
+        if self.answer is None:
+            return {}
+        return {
+            subject: counters
+            for subject, measured in self.answer.probes.items()
+            if measured.reading and (counters := measured.reading.get("counters"))
+        }
+
+    def of_the_same_boot(self, other: Snapshot) -> bool:
+        """Whether counters since boot may be compared."""
+        if self.answer is None or other.answer is None:
+            return False
+        boot_id = self.answer.host.boot_id
+        return boot_id is not None and boot_id == other.answer.host.boot_id
+
+    def remembering(self, last: Snapshot | None) -> Snapshot:
+        """This snapshot, with the counters of `last` if they are of the same boot."""
+        if last is None or self.answer is None or not self.of_the_same_boot(last):
+            return self
+        ago = (datetime.fromisoformat(self.at) - datetime.fromisoformat(last.at)).total_seconds()
+        previous = Previous(last.at, ago, self.answer.host.boot_id, last.counters())
+        return Snapshot(self.host, self.at, self.link, self.login, self.asked, self.answer, previous)
+
+    def to_bytes(self) -> bytes:
+        """The snapshot as a document; `from_bytes` is its inverse."""
+        stored = Stored(SCHEMA, self.host, self.at, self.link, self.login, dict(self.asked), self.answer, self.previous)
+        return json.dumps(_plain(stored), allow_nan=False).encode("ascii")
+
+
+def make_ready(subjects: Iterable[str]) -> None:
+    """Make what validates answers, and readings of `subjects`: it would be made when the first one is there."""
+    _form_of(Answer)
+    for subject in subjects:
+        _reading_of(subject)
+
+
+def answer_from(data: bytes) -> Answer:
+    """A host's answer, validated but for its readings; raises AnswerError saying what is wrong with it."""
+    if len(data) > MAX_ANSWER:
+        raise AnswerError(f"more than {MAX_ANSWER // 2**20} MiB")
+    answer: Answer = _validated(_form_of(Answer), strict_json(data), "the answer")
+    if answer.protocol != PROTOCOL:
+        raise AnswerError(f"protocol {answer.protocol}, not {PROTOCOL}")
+    return answer
+
+
+def from_bytes(data: bytes) -> Snapshot:
+    """The snapshot that `to_bytes` wrote; raises AnswerError."""
+    stored: Stored = _validated(_form_of(Stored), strict_json(data), "the snapshot")
+    if stored.schema != SCHEMA:
+        raise AnswerError(f"schema {stored.schema}, not {SCHEMA}")
+    return Snapshot(*stored[1:])
+
+
+def load(path: Path) -> Snapshot:
+    """A stored snapshot; raises ReplayError that names the file."""
+    try:
+        with path.open("rb") as file:
+            inflate = zlib.decompressobj(wbits=31)
+            data = inflate.decompress(file.read(MAX_STORED), MAX_STORED)
+    except OSError as error:
+        raise ReplayError.at(str(path), error.strerror or str(error)) from error
+    except zlib.error as error:
+        raise ReplayError.at(str(path), f"not a gzip file, or a damaged one ({error})") from error
+    if inflate.unconsumed_tail:
+        raise ReplayError.at(str(path), f"more than {MAX_STORED // 2**20} MiB when unpacked")
+    if not inflate.eof:
+        raise ReplayError.at(str(path), "truncated")
+    try:
+        return from_bytes(data)
+    except AnswerError as error:
+        raise ReplayError.at(str(path), str(error)) from error
+
+
+def packed(snapshot: Snapshot) -> bytes:
+    """The content of a snapshot file."""
+    return gzip.compress(snapshot.to_bytes(), compresslevel=5, mtime=0)
+
+
+def _validated(adapter: TypeAdapter[Any], data: Any, what: str) -> Any:
+    try:
+        return adapter.validate_python(data, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part)[:40] for part in first["loc"]) or what
+        raise AnswerError(f"{place}: {first['msg']}") from error
+
+
+@cache
+def _form_of(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+@cache
+def _reading_of(subject: str) -> tuple[int, TypeAdapter[Any]]:
+    module = importlib.import_module(f"shipworthy.probes.{subject}")
+    return module.VERSION, TypeAdapter(module.READING)
+
+
+def _typed(subject: str, measured: Measured) -> Any:
+    version, adapter = _reading_of(subject)
+    if measured.version != version:
+        raise NotMeasured(f"measured by version {measured.version} of the {subject} probe; this is version {version}")
+    try:
+        return _validated(adapter, measured.reading, subject)
+    except AnswerError as error:
+        raise NotMeasured(f"the {subject} probe's reading is not one: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """Named tuples as mappings, all the way down."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value

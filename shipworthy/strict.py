@@ -1,0 +1,82 @@
+"""JSON from those who are not trusted, without what JSON readers disagree on.
+
+In: bytes. Out: plain values; no NaN or infinity (NaN passes every comparison), no duplicate keys, no half characters,
+no bottomless nesting.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from shipworthy.errors import AnswerError
+
+MAX_NESTING = 50
+
+
+def strict_json(data: bytes) -> Any:
+    """The value of a JSON text; raises AnswerError saying what is wrong with it."""
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_unique,
+        )
+    except UnicodeDecodeError as error:
+        raise AnswerError(f"not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise AnswerError(f"not JSON: {error.msg} at character {error.pos} of {len(data)}") from error
+    except RecursionError as error:
+        raise AnswerError(f"nested more than {MAX_NESTING} deep") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise AnswerError(f"not JSON: {error}") from error
+    _bound_depth(value)
+    if b"\\ud" in data.lower():
+        _refuse_surrogates(value)
+    return value
+
+
+def _refuse_surrogates(value: Any) -> None:
+    """Half a character, written as an escape, is valid JSON and would break whoever writes it down later."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise AnswerError("a lone surrogate, which no probe of ours sends") from error
+
+
+def _bound_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_NESTING):
+        level = [part for whole in level for part in _parts(whole)]
+        if not level:
+            return
+    raise AnswerError(f"nested more than {MAX_NESTING} deep")
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise AnswerError(f"{text} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise AnswerError(f"{text[:20]} is not a finite number")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise AnswerError(f"duplicate key {twice[:60]!r}")
+    return mapping
