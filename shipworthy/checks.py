@@ -1,0 +1,131 @@
+"""What makes a pytest function a check: a stable id; and the catalogue of all ids, read without importing a test.
+
+`subject.claim` is the name that policies, waivers, history and reports use; renaming the function breaks nobody.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from shipworthy.errors import DoesNotApply, NotMeasured
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+_INSTALLED = Path(__file__).parent / "tests"
+CHECKS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "tests"
+"""Shipworthy's own checks: in the package, or beside it in its repository."""
+
+_ATTRIBUTE = "shipworthy_check"
+_ID = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+
+
+def check(id: str) -> Callable[[Function], Function]:
+    """Give the test function below its stable id, `subject.claim`."""
+    if not _ID.fullmatch(id):
+        raise ValueError(f"{id!r} is not of the form subject.claim")
+
+    def name(function: Function) -> Function:
+        setattr(function, _ATTRIBUTE, id)
+        return function
+
+    return name
+
+
+def check_id(function: object) -> str | None:
+    """The id that `check` gave to `function`, or None if it is no check of Shipworthy's kind."""
+    return getattr(function, _ATTRIBUTE, None)
+
+
+def does_not_apply(reason: str) -> NoReturn:
+    """Leave the running check as skipped: there is nothing on this host that it speaks of."""
+    raise DoesNotApply(reason)
+
+
+def seen(reading: Any, field: str) -> Any:
+    """The value at `field` (dotted) of a reading; raises NotMeasured with the probe's reason where there is none.
+
+    What may be missing is read by this, so that a missing value is told with its reason, and never judged as 0.
+    """
+    value, parts = reading, field.split(".")
+    for depth, part in enumerate(parts, 1):
+        value = getattr(value, part)
+        if value is None:
+            path = ".".join(parts[:depth])
+            raise NotMeasured(f"{field}: {reading.unseen.get(path, 'not measured')}")
+    return value
+
+
+@dataclass(frozen=True)
+class Described:
+    """A check as its test file tells it."""
+
+    id: str
+    test: str
+    file: Path
+    claim: str
+    why: str
+    look: str
+
+    @property
+    def subject(self) -> str:
+        return self.id.partition(".")[0]
+
+
+def describe(docstring: str) -> tuple[str, str, str]:
+    """A check's docstring → (claim, why, look); a part that is missing is empty."""
+    text = " ".join(docstring.split())
+    head, _, look = text.partition(" Look: ")
+    claim, _, why = head.partition(" Why: ")
+    return claim, why, look
+
+
+def catalogue(folders: Iterable[Path]) -> dict[str, Described]:
+    """Every check in the test files of `folders`, by id; a file that is no Python is pytest's to complain of."""
+    found: dict[str, Described] = {}
+    for file, function in _functions(folders):
+        if id := _id_of(function):
+            told = describe(ast.get_docstring(function) or "")
+            found.setdefault(id, Described(id, function.name, file, *told))
+    return found
+
+
+def ids(folders: Iterable[Path]) -> frozenset[str]:
+    """Every id that a policy may name: those of checks, and those that plain tests have by their names."""
+    return frozenset(
+        _id_of(function) or derived_id(file, function.name)
+        for file, function in _functions(folders)
+        if _id_of(function) or function.name.startswith("test")
+    )
+
+
+def derived_id(file: Path, function: str) -> str:
+    """The id of a plain test, one without `@check`: `tests/test_ours.py::test_motd_is_short` → `ours.motd_is_short`."""
+    return f"{subject_of(file)}.{function.removeprefix('test_')}"
+
+
+def subject_of(file: Path) -> str:
+    """The subject of the checks in a test file."""
+    return file.stem.removeprefix("test_")
+
+
+def _functions(folders: Iterable[Path]) -> Iterator[tuple[Path, ast.FunctionDef]]:
+    for file in (file for folder in folders for file in sorted(folder.rglob("test_*.py"))):
+        with suppress(OSError, SyntaxError, ValueError):
+            tree = ast.parse(file.read_bytes())
+            yield from ((file, node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def _id_of(function: ast.FunctionDef) -> str | None:
+    for decorator in function.decorator_list:
+        match decorator:
+            case ast.Call(
+                func=ast.Name(id="check") | ast.Attribute(attr="check"), args=[ast.Constant(value=str(id)), *_]
+            ):
+                return id
+    return None
