@@ -1,0 +1,80 @@
+"""The pytest plugin: where a run is put together. Each hook below is one step; what it does lives in its own room.
+
+options → session (inventory, policy) → cases (items × hosts) → loop (collect, run) → results → terminal and files.
+The only importer of pytest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shipworthy.errors import UsageError
+from shipworthy.plugin import options
+from shipworthy.plugin.cases import HOST
+from shipworthy.plugin.inert import said
+from shipworthy.plugin.lasting import lasting
+from shipworthy.plugin.signals import Signals
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a user may ask for."""
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fixtures exist only where there is a run of Shipworthy's."""
+    if options.wanted(config):
+        from shipworthy.plugin import fixtures
+
+        fixtures.provide(config)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Understand everything that was asked before anything is done."""
+    config = session.config
+    if options.wanted(config):
+        with lasting():
+            _begin(config)
+
+
+def _begin(config: pytest.Config) -> None:
+    from shipworthy.plugin import hooks
+    from shipworthy.plugin.session import RUN, prepare
+
+    signals = Signals()
+    signals.install(config)
+    try:
+        run = prepare(options.read(config), config.rootpath, _test_folders(config))
+    except UsageError as error:
+        raise said(error) from error
+    config.stash[RUN] = run
+    config.pluginmanager.register(hooks.Hooks(config, run, signals), "shipworthy.run")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test that asks for something of a host's is made once per host."""
+    if HOST not in metafunc.fixturenames:
+        return
+    if hasattr(metafunc.module, "testinfra_hosts"):
+        pytest.fail("testinfra_hosts is not used here: tests run on every host, but where a policy's `off` says", False)
+    from shipworthy.plugin.session import RUN
+
+    names = list(metafunc.config.stash[RUN].hosts)
+    metafunc.parametrize(HOST, names, ids=[_in_an_id(name) for name in names], scope="session")
+
+
+def _in_an_id(host: str) -> str:
+    """pytest itself escapes what is not printable; here, what CI systems take for a command anywhere in a line."""
+    return host[:200].replace("##", "#_#")
+
+
+def _test_folders(config: pytest.Config) -> list[Path]:
+    """Where a user's own checks may be: their ids are known to policies too."""
+    named = (str(argument).partition("::")[0] for argument in config.args)
+    paths = [config.rootpath / path for path in ("tests", *config.getini("testpaths"))]
+    paths += [config.invocation_params.dir / path for path in named]
+    folders = {path if path.is_dir() else path.parent for path in paths if path.exists()}
+    return sorted(folders - {config.rootpath})

@@ -1,0 +1,75 @@
+"""What checks are given: one fixture per probe, made from its file, and a handful of others.
+
+In: the host's name, as a parameter. Out: readings, the policy, the time that the run was told, testinfra's host.
+They know where their run is instead of asking `request` for it, which costs pytest as much as the rest of a fixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from shipworthy.plugin.session import RUN
+from shipworthy.policy import HostPolicy
+from shipworthy.probes import runtime
+from shipworthy.snapshot import Facts, Login, Previous
+
+
+def provide(config: pytest.Config) -> None:
+    """Make the fixtures known, as those of any plugin are: one of the same name in a conftest goes before ours."""
+    room = ModuleType("shipworthy.fixtures")
+    vars(room).update({name: pytest.fixture(function, name=name) for name, function in _of_hosts(config).items()})
+    vars(room)["host"] = pytest.fixture(_testinfra_of(config), scope="session", name="host")
+    config.pluginmanager.register(room, room.__name__)
+
+
+def provide_to(checks: pytest.Directory) -> None:
+    """To our own checks, once more: whatever a user's conftest has by these names, they get what they are made for."""
+    for name, function in _of_hosts(checks.config).items():
+        pytest.register_fixture(name=name, func=function, node=checks)
+
+
+def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
+    def policy(shipworthy_host: str) -> HostPolicy:
+        """What must be true of the host."""
+        return config.stash[RUN].policies[shipworthy_host]
+
+    def previous(shipworthy_host: str) -> Previous:
+        """The host's rare-event counters at its last run, if it has not been booted since."""
+        return config.stash[RUN].snapshot(shipworthy_host).previous
+
+    def facts(shipworthy_host: str) -> Facts:
+        """What the host says of itself, whatever it was asked: kernel, uptime in seconds, uid of the login."""
+        return config.stash[RUN].snapshot(shipworthy_host).facts()
+
+    def login(shipworthy_host: str) -> Login:
+        """How the suite came in, rung by rung."""
+        return config.stash[RUN].snapshot(shipworthy_host).login
+
+    def now() -> datetime:
+        """The time that checks are told (`--at`), with its zone."""
+        return config.stash[RUN].at
+
+    readings = {subject: _reading_of(subject, config) for subject in runtime.probe_names()}
+    return readings | {function.__name__: function for function in (policy, previous, facts, login, now)}
+
+
+def _reading_of(subject: str, config: pytest.Config) -> Callable[..., Any]:
+    def reading(shipworthy_host: str) -> Any:
+        return config.stash[RUN].snapshot(shipworthy_host).reading(subject)
+
+    reading.__doc__ = f"The {subject} probe's reading of the host."
+    return reading
+
+
+def _testinfra_of(config: pytest.Config) -> Callable[..., Iterator[Any]]:
+    def host(shipworthy_host: str) -> Iterator[Any]:
+        """testinfra's host, over the connection that the suite already has."""
+        with config.stash[RUN].testinfra_host(shipworthy_host) as host:
+            yield host
+
+    return host

@@ -1,0 +1,108 @@
+"""The order in which things happen: ask all hosts, run a host's checks as soon as its snapshot is there.
+
+In: collected items and a `Run`. Out: pytest's ordinary run of each item, host by host in the order of arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import zip_longest
+from typing import cast
+
+import pytest
+
+from shipworthy.collect import Collector, Request
+from shipworthy.links import Deadlines
+from shipworthy.plugin import ending
+from shipworthy.plugin.cases import case_of
+from shipworthy.plugin.lasting import lasting
+from shipworthy.plugin.progress import Progress
+from shipworthy.plugin.session import Run, own_checks
+from shipworthy.plugin.signals import Signals
+from shipworthy.report.findings import REACHABLE
+from shipworthy.snapshot import Snapshot, make_ready
+
+
+def run_items(session: pytest.Session, run: Run, progress: Progress, signals: Signals) -> None:
+    """Run every selected item; raises what pytest's own loop raises to stop early."""
+    by_host: dict[str | None, list[pytest.Item]] = {}
+    for item in session.items:
+        by_host.setdefault(case_of(item).host, []).append(item)
+    _run_all(session, by_host.pop(None, []))
+    for name in _arrivals(run, by_host, progress, signals):
+        _run_all(session, sorted(by_host.pop(name), key=_is_not_of_the_login))
+        run.snapshots.pop(name, None)
+        progress.host_done(name)
+
+
+def _arrivals(
+    run: Run, by_host: dict[str | None, list[pytest.Item]], progress: Progress, signals: Signals
+) -> Iterator[str]:
+    """The names of the hosts, each as soon as its checks can be judged."""
+    names = [name for name in run.hosts if name in by_host]
+    progress.start(names)
+    missing = set(names)
+    for snapshot in _waited_for(_snapshots(run, names, by_host), signals):
+        if snapshot.host in missing:
+            missing.discard(run.receive(snapshot).host)
+            yield snapshot.host
+    yield from sorted(missing)
+
+
+def _waited_for(snapshots: Iterator[Snapshot], signals: Signals) -> Iterator[Snapshot]:
+    """The same, but that waiting for the next one may be interrupted."""
+    while True:
+        with signals.heeded():
+            snapshot = next(snapshots, None)
+        if snapshot is None:
+            return
+        yield snapshot
+
+
+def _snapshots(run: Run, names: list[str], by_host: dict[str | None, list[pytest.Item]]) -> Iterator[Snapshot]:
+    if run.options.replay:
+        yield from run.stored()
+        return
+    keep = frozenset(name for name in names if any("host" in _fixtures(item) for item in by_host[name]))
+    options = run.options
+    deadlines = Deadlines(connect=options.connect_timeout, whole=options.deadline, login_rate=options.login_rate)
+    run.collector = Collector(deadlines, options.forks, keep)
+    requests = {run.hosts[name]: _request(run, name, by_host[name]) for name in names}
+    yield from run.collector.collect(requests, partial(_make_ready, requests.values()))
+
+
+def _make_ready(requests: Iterable[Request]) -> None:
+    """Load what is needed once the first answer is there: while hosts let the window pass, it costs no time."""
+    with lasting():
+        make_ready({subject for request in requests for subject in request.probes})
+        ending.make_ready()
+
+
+def _request(run: Run, name: str, items: Sequence[pytest.Item]) -> Request:
+    """What the checks of a host need. Of what a user's own test looks at nobody knows, so it gets a reading whole."""
+    checks = frozenset(case_of(item).check for item in items)
+    theirs = (item for item in items if case_of(item).check not in own_checks())
+    return run.request(name, checks, frozenset(fixture for item in theirs for fixture in _fixtures(item)))
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
+
+
+def _is_not_of_the_login(item: pytest.Item) -> bool:
+    """Whether a host is there at all comes before what it says: with `-x` nothing else is told of one that is not."""
+    return case_of(item).subject != REACHABLE
+
+
+def _run_all(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """As pytest's own loop does, for a part of the items; everything but session fixtures is torn down at its end."""
+    for item, following in zip_longest(items, items[1:]):
+        # The host that comes next is not known yet. All that pytest asks of the next item is its chain of
+        # collectors; the session's own chain says: tear down modules, keep what lives as long as the session.
+        nextitem = following or cast(pytest.Item, session)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
