@@ -1,0 +1,72 @@
+"""Every fault says what it turns, is there while it is, and leaves its host as it was."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import lab.faults
+from lab import Lab, LabHost
+from lab.faults.places import old_python
+from shipworthy.checks import catalogue
+
+CHECKS = catalogue([lab.faults.TESTS])
+
+
+def faults() -> Iterator[tuple[str, Any]]:
+    for module in pkgutil.iter_modules(lab.faults.__path__, "lab.faults."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if getattr(value, "__module__", "") == module.name and hasattr(value, "turns"):
+                yield f"{module.name.rpartition('.')[2]}.{name}", value
+
+
+FAULTS = dict(faults())
+
+
+def of_one_host() -> list[str]:
+    return [name for name in FAULTS if not name.startswith("machine.")]
+
+
+def state(host: LabHost) -> dict[str, object]:
+    """What a fault might leave behind."""
+    look: dict[str, Callable[[], object]] = {
+        "mounts": lambda: sorted(line.split(" ", 3)[3] for line in host.read("/proc/1/mountinfo").splitlines()),
+        "files": lambda: host.shell(
+            "cat /etc/passwd /etc/sudoers; cat /etc/ssh/* /root/.ssh/* 2>&1; ls /usr/*bin /srv /tmp"
+        ),
+        "prepared": lambda: host.shell("cd /run/prepared && find . -type f | sort | xargs cat"),
+        "routes": lambda: host.shell("ip -4 route; ip -6 route"),
+        "processes": lambda: sorted(name for name in host.processes().values() if not name.startswith("ps ")),
+        "login": lambda: host.login("python3 -V", address=host.address6).stdout,
+    }
+    return {name: called() for name, called in look.items()}
+
+
+@pytest.mark.parametrize("name", of_one_host())
+def test_a_fault_is_there_and_then_gone(fleet: Lab, name: str) -> None:
+    db, web = fleet
+    if name == "places.only_python_36" and old_python() is None:
+        pytest.skip("this machine has no Python 3.6 in ~/.pyenv/versions")
+    before = state(db), state(web)
+    fault: Callable[[LabHost], Any] = FAULTS[name]
+    with fault(db) as injected:
+        assert {turn.host for turn in injected.turns} <= {"db"}
+        assert web.login("true").returncode == 0
+    assert state(web) == before[1]
+    for what, value in state(db).items():
+        assert value == before[0][what], what
+
+
+def test_every_check_has_a_fault_that_turns_it() -> None:
+    turned = {
+        check for fault in FAULTS.values() for check in fault.turns() if fault.turns is not lab.faults.unreachable
+    }
+    assert set(CHECKS) - turned <= {"reachable.login"}
+
+
+def test_no_fault_turns_a_check_that_does_not_exist() -> None:
+    assert {check for fault in FAULTS.values() for check in fault.turns()} <= set(CHECKS)

@@ -1,0 +1,70 @@
+"""Fixtures of the links' tests: one sshd for all, a home for each, and nothing left open."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selftest.links.servers import SSHD, Lab, Server, keygen, sshd, wait_until
+from shipworthy.links import close_all
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A short path: an agent's socket has to fit."""
+    path = Path(f"/tmp/links-{os.getpid()}")
+    path.mkdir(mode=0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def key(folder: Path) -> Path:
+    return keygen(folder / "user" / "id_test")
+
+
+@pytest.fixture(scope="session")
+def server(folder: Path, key: Path) -> Iterator[Server]:
+    if os.geteuid() != 0 or not Path(SSHD).exists():
+        pytest.skip("needs root and sshd")
+    with sshd(folder / "server", Path(f"{key}.pub")) as server:
+        yield server
+
+
+@pytest.fixture
+def lab(server: Server, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A home of its own, in which the server's host key is known."""
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    port = server.port
+    (home / ".ssh/known_hosts").write_text(server.known_as(f"[127.0.0.1]:{port},[::1]:{port},[localhost]:{port}"))
+    return Lab(home, key, server)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open() -> Iterator[None]:
+    """No test leaves a thread of ours, a transport's or a child process behind."""
+    yield
+    close_all()
+    kept = ("MainThread", "shipworthy-watchdog")
+    wait_until(
+        lambda: all(thread.name in kept or thread.name.startswith("resolve") for thread in threading.enumerate()),
+        what=f"the end of {threading.enumerate()}",
+    )
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    if os.geteuid() != 0 or not shutil.which("sudo") or not shutil.which("openssl"):
+        pytest.skip("needs root, sudo and openssl")
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("mount namespaces cannot be made here")
+    return tmp_path

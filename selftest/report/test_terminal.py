@@ -1,0 +1,105 @@
+"""What the terminal says, word by word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from selftest.report import fleet
+from shipworthy.report.terminal import findings, progress, summary
+from shipworthy.results import Result
+
+HOSTS = [f"web{number}" for number in range(40)]
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def told(results: list[Result], hosts: int) -> str:
+    return "".join(f"{line.text}\n" for line in findings(results, hosts))
+
+
+def aaaa(hosts: list[str]) -> list[Result]:
+    message = "www.example.org has no AAAA"
+    return [fleet.result(host, "dns", "resolves_on_ipv6", "failed", message, "www.example.org") for host in hosts]
+
+
+def test_a_small_fleet_with_one_of_each_trouble() -> None:
+    assert told(fleet.small(), 5) == (GOLDEN / "terminal.txt").read_text()
+
+
+def test_the_same_finding_on_every_host_is_one_line() -> None:
+    assert told(aaaa(HOSTS), 40) == "FAILED  dns.resolves_on_ipv6  www.example.org has no AAAA: 40 of 40 hosts\n"
+
+
+def test_the_same_finding_on_a_few_hosts_names_them() -> None:
+    assert "7 of 40 hosts (web0, web1, web2, web3, web4 and 2 more)\n" in told(aaaa(HOSTS[:7]), 40)
+
+
+def test_the_same_words_about_another_item_are_another_finding() -> None:
+    other = replace(aaaa(["web0"])[0], item="old.example.org")
+    assert told([*aaaa(HOSTS), other], 40).count("\n") == 2
+
+
+def test_unreachable_hosts_take_one_line_each() -> None:
+    results = []
+    for host in HOSTS[:3]:
+        results.append(fleet.result(host, "reachable", "host_is_reachable", "failed", "connect: no route to host"))
+        results += [fleet.result(host, "memory", f"claim_{n}", "error", "host is unreachable") for n in range(9)]
+    assert told(results, 40) == "".join(
+        f"FAILED  {host}  reachable.host_is_reachable  connect: no route to host"
+        " (so 9 other checks could not be measured)\n"
+        for host in HOSTS[:3]
+    )
+
+
+def test_one_reason_for_many_errors_is_said_once_a_host() -> None:
+    results = [fleet.result("db1", "limits", f"claim_{n}", "error", "needs root") for n in range(9)]
+    assert told(results, 2) == "ERROR   db1  9 checks  needs root\n"
+
+
+def test_the_same_error_of_one_check_on_many_hosts_is_one_line() -> None:
+    results = [fleet.result(host, "limits", "claim", "error", "needs root") for host in HOSTS]
+    assert told(results, 40) == "ERROR   limits.claim  needs root: 40 of 40 hosts\n"
+
+
+def test_a_check_of_a_set_of_hosts_names_the_set() -> None:
+    result = fleet.result(None, "dns", "views_agree", "failed", "2 different answers", "web1, db1")
+    assert told([result], 2) == "FAILED  web1, db1  dns.views_agree  2 different answers\n"
+
+
+def test_evidence_beyond_ten_lines_is_left_to_the_report() -> None:
+    result = replace(fleet.swap_failed("db1"), evidence=tuple(f"java[{n}]" for n in range(25)))
+    assert told([result], 1).splitlines()[-1] == "        │ … 15 lines more in the report"
+
+
+def test_more_findings_than_people_read_are_counted() -> None:
+    results = [fleet.result(f"web{n}", "memory", "claim", "failed", f"measured {n}") for n in range(250)]
+    lines = told(results, 250).splitlines()
+    assert len(lines) == 101
+    assert lines[-1] == "… and 150 failed more, not listed here; all are in the report and in results.jsonl"
+
+
+def test_no_line_carries_a_command_or_a_control_sequence() -> None:
+    evil = "\x1b]0;owned\x07\n::error::owned ##vso[task.complete]\u202e"
+    result = replace(
+        fleet.result(evil, "memory", "claim", "failed", f"::warning::{evil}", evil),
+        check=f"::{evil}",
+        evidence=(evil, "::error::x", "  ::error::x"),
+        note=evil,
+    )
+    for text, _ in findings([result], 1):
+        assert text.isprintable()
+        assert not text.lstrip().startswith("::") and "##vso[" not in text
+
+
+def test_the_closing_line_adds_up() -> None:
+    counts = {"passed": 212, "warned": 3, "failed": 2, "error": 1, "skipped": 4, "waived": 1}
+    line = summary(counts, 12, 2.1)  # type: ignore[arg-type]
+    assert line == ("212 passed, 3 warned, 2 failed, 1 error, 4 skipped, 1 waived on 12 hosts in 2.1 s", "red")
+    assert summary({"passed": 7}, 1, 0.04) == ("7 passed on 1 host in 40 ms", "green")
+    assert summary({"error": 2, "passed": 1}, 1, 1) == ("1 passed, 2 errors on 1 host in 1.0 s", "red")
+    assert summary({}, 0, 0).text == "no check finished on 0 hosts in 0 ms"
+
+
+def test_progress_says_how_many_of_how_many() -> None:
+    assert (progress(3, 0, 40), progress(12, 2, 40)) == ("3 of 40 hosts done", "12 of 40 hosts done, 2 failed")

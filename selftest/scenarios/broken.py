@@ -1,0 +1,58 @@
+"""A fleet in which every host but the last two has a fault of its own; and one run of the suite over all of it.
+
+    refused ✗  dropped ✗  mute ✗  …  well ✓  fine ✓
+
+One run is enough: a fault may turn only what it declares, on its own host, so the run must turn the union of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from lab import Lab, LabHost, lab
+from lab.faults import TESTS, Injected
+from selftest.scenarios.suite import Run, suite
+from shipworthy.checks import catalogue
+
+WELL = ("well", "fine")
+CHECKS = catalogue([TESTS])
+
+
+class HostFault(Protocol):
+    """A fault that is injected into one host."""
+
+    def __call__(self, where: LabHost, /) -> AbstractContextManager[Injected]: ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, and what its host's one line must say of it: a regular expression, `None` where nothing turns."""
+
+    fault: HostFault
+    says: str | None = None
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The fleet, what was injected into which host, and the run."""
+
+    lab: Lab
+    injected: Mapping[str, Injected]
+    run: Run
+
+    def untouched(self, name: str) -> bool:
+        """Every check was judged on this host, and none turned."""
+        results = self.run.of(name)
+        return results.keys() == CHECKS.keys() and all(r.outcome in {"passed", "skipped"} for r in results.values())
+
+
+@contextmanager
+def broken_fleet(cases: Mapping[str, Case], *arguments: str) -> Iterator[Broken]:
+    """A lab with a host of its own for each case, by name, and the two that are well; run once."""
+    with lab(names=[*cases, *WELL]) as fleet, ExitStack() as faults:
+        hosts = {host.name: host for host in fleet}
+        injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in cases.items()}
+        yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values()))

@@ -1,0 +1,69 @@
+"""Memory that is short, swapped, waited for, killed for: the claims that speak of it turn, and on that host alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from lab.faults import memory
+from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+
+pytestmark = pytest.mark.xdist_group("memory")
+
+CASES = {
+    "swapped": Case(memory.swap_in_use, "swap used 512 MiB, limit 64 MiB"),
+    "swapped-little": Case(memory.little_swap_in_use, "swap used 4 MiB"),
+    "thrashing": Case(memory.swap_thrashing, "pages swapped both ways"),
+    "coming-back": Case(memory.swap_coming_back, "pages swapped in"),
+    "short": Case(memory.low_memory, "memory available 2 %"),
+    "short-unmissed": Case(memory.low_memory_that_nobody_misses, "memory available 2 %"),
+    "pressed": Case(memory.memory_pressure, "waiting for memory"),
+    "killed": Case(memory.oom_killed, "kills for want of memory of unknown kind 1"),
+    # Version 1 does not tell what a group's processes were killed for.
+    "killed-in-cg": Case(memory.oom_killed_in_a_cgroup, "killed at their cgroup's limit 1|of unknown kind 1"),
+    "no-fork": Case(memory.no_room_to_fork, "commit short for a fork"),
+    "no-copy": Case(memory.no_room_for_a_forked_copy, "memory short for a forked copy"),
+}
+
+
+@pytest.fixture(scope="module")
+def broken() -> Iterator[Broken]:
+    with broken_fleet(CASES) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_exactly_what_the_fault_declares_turns(broken: Broken, name: str) -> None:
+    assert {turn for turn in broken.run.turned if turn.host == name} == broken.injected[name].turns, broken.run
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_message_names_the_measure(broken: Broken, name: str) -> None:
+    (check,) = {turn.check for turn in broken.injected[name].turns}
+    message = broken.run.of(name)[check].message
+    assert re.search(CASES[name].says or "", message), message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "process"),
+    [
+        ("swapped", "memory.swap_used", "java"),
+        ("no-fork", "memory.fork", "postgres"),
+        ("no-copy", "memory.fork", "redis-server"),
+    ],
+)
+def test_its_evidence_names_the_process(broken: Broken, name: str, check: str, process: str) -> None:
+    assert any(process in line for line in broken.run.of(name)[check].evidence)
+
+
+def test_nothing_but_the_declared_turns(broken: Broken) -> None:
+    assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
+    assert broken.run.status == 1
+
+
+def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
+    for name in WELL:
+        assert broken.untouched(name)

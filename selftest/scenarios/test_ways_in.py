@@ -1,0 +1,57 @@
+"""The same fleet, reached in every way that an inventory can say: nothing turns, whatever the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from lab import DEPLOY_PASSWORD, Lab, LabHost, lab
+from selftest.scenarios.suite import suite
+
+pytestmark = pytest.mark.xdist_group("ways")
+
+WAYS: dict[str, Callable[[LabHost], Mapping[str, object]]] = {
+    "paramiko over IPv4": lambda _: {},
+    "paramiko over IPv6": lambda host: {"ansible_host": host.address6},
+    "openssh": lambda _: {"ansible_connection": "openssh"},
+    "an ordinary user": lambda _: {"ansible_user": "deploy"},
+    "an ordinary user who becomes root": lambda _: {"ansible_user": "deploy", "ansible_become": True},
+    "a password": lambda _: {
+        "ansible_user": "deploy",
+        "ansible_password": DEPLOY_PASSWORD,
+        "ansible_ssh_private_key_file": None,
+    },
+    "a named interpreter": lambda _: {"ansible_python_interpreter": "/usr/bin/python3"},
+}
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Lab]:
+    with lab(hosts=2) as made:
+        yield made
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_turns_whatever_the_way(fleet: Lab, way: str) -> None:
+    run = suite(fleet, variables={host.name: WAYS[way](host) for host in fleet})
+    assert run.turned == set(), run
+    assert run.status == 0
+    assert {result.host for result in run.results} == {"db", "web"}
+
+
+def test_a_hop_over_another_host(fleet: Lab) -> None:
+    """web is reached through db: its address is asked of db's network, as behind a bastion."""
+    db, web = fleet
+    jump = f"-o UserKnownHostsFile={web.known_hosts} -J root@{db.address}"
+    config = (
+        f"Include other\nHost {db.address}\n  IdentityFile {db.private_key}\n  UserKnownHostsFile {db.known_hosts}\n"
+    )
+    web.run(["ip", "route", "add", "blackhole", "10.77.0.1/32"])
+    try:
+        run = suite(fleet, variables={"web": {"ansible_ssh_common_args": jump}}, ssh_config=config)
+    finally:
+        web.run(["ip", "route", "del", "blackhole", "10.77.0.1/32"])
+    assert run.turned == set(), run
+    (note,) = [line for line in run.stdout.splitlines() if line.startswith("note: Include other in ")]
+    assert note.endswith("/.ssh/config:1 is not followed by paramiko; --connection=openssh follows it")

@@ -1,0 +1,151 @@
+"""Snapshots: what hosts say is bounded and validated; what is stored comes back the same."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipworthy import snapshot
+from shipworthy.errors import AnswerError, NotMeasured, ReplayError
+from shipworthy.snapshot import Failure, Login, Snapshot, answer_from
+
+FACTS = {
+    "python": "3.11.2",
+    "boot_id": "b00t",
+    "uid": 0,
+    "time": 1795420000.5,
+    "uptime": 60.0,
+    "kernel": "6.1.0",
+    "machine": "x86_64",
+}
+
+
+def document(**changed: Any) -> dict[str, Any]:
+    return {
+        "protocol": 1,
+        "host": FACTS,
+        "window": 1.0,
+        "cost": {"cpu_seconds": 0.1, "max_rss_bytes": 1, "wall_seconds": 1.2},
+        "probes": {"memory": {"version": 1, "reading": {"counters": {"oom_kill": 3}}, "seconds": 0.1}},
+    } | changed
+
+
+def taken(answer: dict[str, Any] | None = None, failed: Failure | None = None, boot: str = "b00t") -> Snapshot:
+    said = None if failed else answer_from(json.dumps(answer or document(host={**FACTS, "boot_id": boot})).encode())
+    asked = {"probes": {"memory": {"rates": True}}, "window": 1.0}
+    return Snapshot("db1", "2026-11-23T05:31:07.000Z", "paramiko", Login({"connect": 0.01}, failed), asked, said)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not JSON: Expecting value at character 0 of 0"),
+        (b"Last login: today\n", "not JSON: Expecting value at character 0 of 18"),
+        (b"\xff\xfe", "not UTF-8 at byte 0"),
+        (b'{"window": NaN}', "NaN is not a number"),
+        (b'{"window": -Infinity}', "-Infinity is not a number"),
+        (b'{"window": 1e999}', "1e999 is not a finite number"),
+        (b'{"a": 1, "a": 2}', "duplicate key 'a'"),
+        (b"[" * 60 + b"]" * 60, "nested more than 50 deep"),
+        (b"[" * 1_000_000, "nested more than 50 deep"),
+        (b"9" * 5000, "not JSON: Exceeds the limit"),
+        (b" " * (2 * 2**20 + 1), "more than 2 MiB"),
+        (b"[]", "0: Field required"),
+        (b"null", "the answer: Input should be"),
+        (b"{}", "protocol: Field required"),
+        (json.dumps(document(protocol=2)).encode(), "protocol 2, not 1"),
+        (json.dumps(document(extra=1)).encode(), "extra: Extra inputs are not permitted"),
+        (json.dumps(document(window="1")).encode(), "window: Input should be a valid number"),
+        (
+            json.dumps(document(host={**FACTS, "kernel": "\ud800"})).encode(),
+            "a lone surrogate, which no probe of ours sends",
+        ),
+    ],
+    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
+)
+def test_an_answer_that_is_none_is_refused_in_words(data: bytes, reason: str) -> None:
+    with pytest.raises(AnswerError) as caught:
+        answer_from(data)
+    assert str(caught.value).startswith(reason)
+
+
+@given(
+    st.binary(max_size=200) | st.recursive(st.none() | st.booleans() | st.text(), st.lists).map(repr).map(str.encode)
+)
+def test_no_answer_breaks_the_suite(data: bytes) -> None:
+    with pytest.raises(AnswerError):
+        answer_from(data)
+
+
+def test_a_snapshot_comes_back_the_same(tmp_path: Path) -> None:
+    before = taken()
+    path = tmp_path / "db1.json.gz"
+    path.write_bytes(snapshot.packed(before))
+    assert snapshot.load(path) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda data: data[:-20], "truncated"),
+        (lambda _: b"plain", "not a gzip file, or a damaged one"),
+        (lambda _: gzip.compress(b"0" * 2**26), "more than 8 MiB when unpacked"),
+        (lambda _: gzip.compress(b"{}"), "schema: Field required"),
+        (lambda data: data[:40] + b"\0\0\0" + data[43:], "not a gzip file, or a damaged one"),
+    ],
+    ids=["truncated", "no gzip", "bomb", "not ours", "damaged"],
+)
+def test_a_stored_snapshot_that_is_none_names_its_file(tmp_path: Path, spoil: Any, reason: str) -> None:
+    path = tmp_path / "db1.json.gz"
+    path.write_bytes(spoil(snapshot.packed(taken())))
+    with pytest.raises(ReplayError) as caught:
+        snapshot.load(path)
+    assert str(caught.value).startswith(f"{path}: {reason}")
+
+
+def test_a_missing_snapshot_names_its_file(tmp_path: Path) -> None:
+    with pytest.raises(ReplayError, match=r"db1\.json\.gz: No such file"):
+        snapshot.load(tmp_path / "db1.json.gz")
+
+
+@pytest.mark.parametrize(
+    ("snap", "subject", "reason"),
+    [
+        (taken(failed=Failure("connect", "refused")), "memory", "unreachable: connect: refused"),
+        (taken(), "cpu", "cpu was not asked in this run"),
+        (taken(document(probes={})), "memory", "the host left memory out of its answer"),
+        (
+            taken(document(probes={"memory": {"version": 1, "error": "ParseError: x (memory.py:8)"}})),
+            "memory",
+            "the memory probe broke off: ParseError: x (memory.py:8)",
+        ),
+        (
+            taken(document(probes={"memory": {"version": 99, "reading": {}}})),
+            "memory",
+            "measured by version 99 of the memory probe; this is version 1",
+        ),
+        (taken(), "memory", "the memory probe's reading is not one: "),
+    ],
+    ids=["unreachable", "not asked", "left out", "probe broke", "other version", "no reading"],
+)
+def test_a_reading_that_is_not_there_says_why(snap: Snapshot, subject: str, reason: str) -> None:
+    with pytest.raises(NotMeasured) as caught:
+        snap.reading(subject)
+    assert str(caught.value).startswith(reason)
+
+
+def test_counters_of_the_last_run_travel_inside() -> None:
+    now = taken().remembering(taken())
+    assert now.previous.counter("memory", "oom_kill") == 3
+    assert snapshot.from_bytes(now.to_bytes()).previous == now.previous
+
+
+@pytest.mark.parametrize("last", [None, taken(boot="other"), taken(failed=Failure("connect", "refused"))])
+def test_counters_of_another_boot_are_no_comparison(last: Snapshot | None) -> None:
+    assert taken().remembering(last).previous.counter("memory", "oom_kill") is None
