@@ -6,21 +6,16 @@ Out: `Judged`, as the suite would tell it. Nothing of this machine is seen, and 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from shipworthy.outcome import Judged, decide
-from shipworthy.policy import ASKED, HostPolicy, Verdict
-from shipworthy.policy.language.document import Node
-from shipworthy.policy.language.host import build
-from shipworthy.policy.language.subjects import discover
-from shipworthy.probes.memory import Memory, Request, probe
-from shipworthy.probes.runtime.machine import Machine
-from shipworthy.snapshot import NOTHING_BEFORE, Facts, Previous
+from selftest import judged
+from shipworthy.outcome import Judged
+from shipworthy.policy import HostPolicy
+from shipworthy.probes.memory import Memory, Request
+from shipworthy.snapshot import NOTHING_BEFORE, Previous
 
 Files = Mapping[str, "str | None"]
 
@@ -155,76 +150,33 @@ class Case:
 
 def write(root: Path, files: Files) -> Path:
     """Make a tree of `files` over those of a host that is well; a text of `link:…` makes a symbolic link."""
-    for path, text in {**WELL, **files}.items():
-        if text is None:
-            continue
-        file = root / path.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if text.startswith("link:"):
-            file.symlink_to(text.removeprefix("link:"))
-        else:
-            file.write_bytes(text.encode())
-    return root
+    return judged.write(root, {**WELL, **files})
 
 
 def policy(*, extends: str = "baseline", **memory: Any) -> HostPolicy:
     """The defaults, with these settings of memory's, in base units."""
-    made = build(
-        Node({}, ""), extends=extends, subjects=discover(), families=(), off={}, observe=frozenset(), waivers=()
-    )
+    made = judged.policy(extends=extends)
     subjects = {**made.subjects, "memory": made.memory.model_copy(update=memory)}
     return HostPolicy(**{**vars(made), "subjects": subjects})
 
 
 def read(root: Path, then: Path, request: Request, seconds: float = 1.0) -> Memory:
     """The probe's reading of a tree that is `then` after the window."""
-    machine = Machine(str(root))
-    steps = probe(machine, request)
-    try:
-        next(steps)
-        while True:
-            machine.root = str(then)
-            steps.send(seconds)
-    except StopIteration as end:
-        reading: Memory = end.value
-        return reading
+    reading: Memory = judged.read("memory", root, then, request, seconds)
+    return reading
 
 
 def judge(
     name: str, memory: Memory, by: HostPolicy, previous: Previous = NOTHING_BEFORE, uptime: float | None = UPTIME
 ) -> Judged:
     """What the check called `name` concludes."""
-    function = getattr(_CHECKS, name)
-    facts = Facts("3.11", "boot", 0, 0.0, uptime, "6.1", "x86_64")
-    arguments = {"memory": memory, "policy": by, "previous": previous, "facts": facts}
-    wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
-    asked: list[Verdict] = []
-    token, error = ASKED.set(asked), None
-    try:
-        function(**{each: arguments[each] for each in wanted})
-    except BaseException as raised:  # noqa: BLE001 -- the outcome is made of it
-        error = raised
-    finally:
-        ASKED.reset(token)
-    return decide(error, asked, today=date(2026, 11, 23))
+    arguments = {"memory": memory, "policy": by, "previous": previous, "facts": judged.facts(uptime)}
+    return judged.judge("memory", name, **arguments)
 
 
 def told(case: Case, check: str, tmp_path: Path) -> None:
     before = write(tmp_path / "before", case.files)
     then = write(tmp_path / "then", {**case.files, **case.then})
-    judged = judge(check, read(before, then, Request(**case.asked)), policy(**case.policy), case.previous, case.uptime)
-    assert (judged.outcome, judged.message) == (case.outcome, case.message)
-    assert not case.first or judged.evidence[0].startswith(case.first)
-
-
-def _checks() -> Any:
-    spec = importlib.util.spec_from_file_location(
-        "checks_of_memory", Path(__file__).parents[1] / "tests/test_memory.py"
-    )
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_CHECKS = _checks()
+    said = judge(check, read(before, then, Request(**case.asked)), policy(**case.policy), case.previous, case.uptime)
+    assert (said.outcome, said.message) == (case.outcome, case.message)
+    assert not case.first or said.evidence[0].startswith(case.first)

@@ -7,31 +7,47 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from shipworthy.errors import DoesNotApply, NotMeasured
 
 Function = TypeVar("Function", bound=Callable[..., None])
+Said = TypeVar("Said")
+Found = TypeVar("Found")
 
 _INSTALLED = Path(__file__).parent / "tests"
 CHECKS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "tests"
 """Shipworthy's own checks: in the package, or beside it in its repository."""
 
 _ATTRIBUTE = "shipworthy_check"
+_EACH = "shipworthy_each"
 _ID = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 
 
-def check(id: str) -> Callable[[Function], Function]:
-    """Give the test function below its stable id, `subject.claim`."""
+class Item(NamedTuple, Generic[Said]):
+    """One thing that a host's policy names, such as a mount or a service: what a check with `each` is made for."""
+
+    name: str
+    policy: Said
+    """What the policy says of it."""
+
+
+def check(id: str, *, each: str | None = None) -> Callable[[Function], Function]:
+    """Give the test function below its stable id, `subject.claim`.
+
+    With `each`, the check is made once for every item that the subject's policy has under that name, and is given it as
+    `item: Item[…]`; on a host whose policy names none, it is not there.
+    """
     if not _ID.fullmatch(id):
         raise ValueError(f"{id!r} is not of the form subject.claim")
 
     def name(function: Function) -> Function:
         setattr(function, _ATTRIBUTE, id)
+        setattr(function, _EACH, each)
         return function
 
     return name
@@ -40,6 +56,19 @@ def check(id: str) -> Callable[[Function], Function]:
 def check_id(function: object) -> str | None:
     """The id that `check` gave to `function`, or None if it is no check of Shipworthy's kind."""
     return getattr(function, _ATTRIBUTE, None)
+
+
+def items_of(function: object) -> str | None:
+    """The field of its subject's policy whose items `function` is made for."""
+    return getattr(function, _EACH, None)
+
+
+def asked(answers: Mapping[str, Found], name: str) -> Found:
+    """What a reading says of the item `name`; raises NotMeasured when the host was not asked for it in that run."""
+    try:
+        return answers[name]
+    except KeyError:
+        raise NotMeasured(f"{name} was not asked for in this run") from None
 
 
 def does_not_apply(reason: str) -> NoReturn:

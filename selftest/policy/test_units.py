@@ -110,7 +110,8 @@ VALUES = st.floats(min_value=0, max_value=1e14, allow_nan=False)
 
 @given(st.sampled_from([*UNITS.values()]), VALUES)
 def test_what_is_shown_can_be_written_and_is_within_half_a_percent(unit: Unit, value: float) -> None:
-    value = min(round(value) if unit.whole else value, unit.most or value)
+    value = round(value) if unit.whole else value
+    value = min(value, unit.most or value)
     if 0 < value < 1e-9:
         return
     assert unit.parse(unit.format(value)) == pytest.approx(value, rel=0.006, abs=1e-9)
@@ -118,7 +119,8 @@ def test_what_is_shown_can_be_written_and_is_within_half_a_percent(unit: Unit, v
 
 @given(st.sampled_from([*UNITS.values()]), VALUES)
 def test_showing_again_what_was_shown_changes_nothing(unit: Unit, value: float) -> None:
-    shown = unit.format(min(round(value) if unit.whole else value, unit.most or value))
+    value = round(value) if unit.whole else value
+    shown = unit.format(min(value, unit.most or value))
     assert unit.format(unit.parse(shown)) == shown
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from shipworthy.checks import check_id, items_of
 from shipworthy.errors import UsageError
 from shipworthy.plugin import options
-from shipworthy.plugin.cases import HOST
+from shipworthy.plugin.cases import HOST, ITEM, NOTHING, Named
 from shipworthy.plugin.inert import said
 from shipworthy.plugin.lasting import lasting
 from shipworthy.plugin.signals import Signals
@@ -55,20 +56,31 @@ def _begin(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that asks for something of a host's is made once per host."""
+    """Every test that asks for something of a host's is made once per host, or once per item that its policy names."""
     if HOST not in metafunc.fixturenames:
         return
     if hasattr(metafunc.module, "testinfra_hosts"):
         pytest.fail("testinfra_hosts is not used here: tests run on every host, but where a policy's `off` says", False)
     from shipworthy.plugin.session import RUN
 
-    names = list(metafunc.config.stash[RUN].hosts)
-    metafunc.parametrize(HOST, names, ids=[_in_an_id(name) for name in names], scope="session")
+    run = metafunc.config.stash[RUN]
+    field = items_of(metafunc.function)
+    if field is None:
+        metafunc.parametrize(HOST, list(run.hosts), ids=[_in_an_id(name) for name in run.hosts], scope="session")
+        return
+    subject = (check_id(metafunc.function) or "").partition(".")[0]
+    pairs = [
+        (host, Named(subject, field, name))
+        for host, policy in run.policies.items()
+        for name in getattr(policy.subjects[subject], field)
+    ]
+    names = [f"{_in_an_id(host)}/{_in_an_id(named.name)}" for host, named in pairs]
+    metafunc.parametrize((HOST, ITEM), pairs or [("", NOTHING)], ids=names or ["nothing"], scope="session")
 
 
-def _in_an_id(host: str) -> str:
+def _in_an_id(name: str) -> str:
     """pytest itself escapes what is not printable; here, what CI systems take for a command anywhere in a line."""
-    return host[:200].replace("##", "#_#")
+    return name[:200].replace("##", "#_#")
 
 
 def _test_folders(config: pytest.Config) -> list[Path]:

@@ -15,6 +15,23 @@ from shipworthy.checks import CHECKS, check_id, derived_id, describe, subject_of
 
 HOST = "shipworthy_host"
 """The parameter that carries a host's name into fixtures and node ids."""
+ITEM = "shipworthy_item"
+"""The same for an item that the host's policy names."""
+FLEET = "fleet"
+"""The fixture that makes a test one of a set of hosts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Where an item stands in a policy: `disks`, `mounts`, `/var`."""
+
+    subject: str
+    field: str
+    name: str
+
+
+NOTHING = Named("", "", "")
+"""Stands for the items of a check for which no host's policy names any; the test that is made of it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +41,15 @@ class Case:
     check: str
     subject: str
     host: str | None
+    """None: of a set of hosts, or of none."""
+    item: str | None
     declared: bool
     """It has an id of its own (`@check`), and so speaks in verdicts; otherwise it is a user's plain test."""
     nodeid: str
     """pytest's, but that our own checks have the same wherever they are installed: `tests/test_memory.py::…`."""
+
+    of_fleet: bool = False
+    """It speaks of a set of hosts, and so runs last."""
 
 
 _CASE = pytest.StashKey[Case]()
@@ -44,9 +66,13 @@ def mark(item: pytest.Item) -> None:
     name = getattr(item, "originalname", None) or item.name
     declared = check_id(getattr(item, "obj", None))
     callspec = getattr(item, "callspec", None)
-    host = callspec.params.get(HOST) if callspec else None
+    params = callspec.params if callspec else {}
+    named = params.get(ITEM)
     id = declared or derived_id(item.path, name)
-    item.stash[_CASE] = Case(id, subject, host, declared is not None, _nodeid(item))
+    of_fleet = FLEET in getattr(item, "fixturenames", ())
+    item.stash[_CASE] = Case(
+        id, subject, params.get(HOST), named.name if named else None, declared is not None, _nodeid(item), of_fleet
+    )
     item.add_marker(_mark_of(subject, item.config))
 
 
@@ -55,6 +81,12 @@ def _mark_of(subject: str, config: pytest.Config) -> pytest.MarkDecorator:
     config.addinivalue_line("markers", f"{subject}: the checks of test_{subject}.py")
     mark: pytest.MarkDecorator = getattr(pytest.mark, subject)
     return mark
+
+
+def is_of_nothing(item: pytest.Item) -> bool:
+    """Whether no host's policy names anything that `item`, a check of items, could be made for."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get(ITEM) is NOTHING
 
 
 def docstring_of(item: pytest.Item) -> tuple[str, str, str]:

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from shipworthy.checks import Item
+from shipworthy.plugin.cases import FLEET, Named
+from shipworthy.plugin.fleet import Fleet
 from shipworthy.plugin.session import RUN
 from shipworthy.policy import HostPolicy
 from shipworthy.probes import runtime
@@ -54,8 +57,19 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
         """The time that checks are told (`--at`), with its zone."""
         return config.stash[RUN].at
 
+    def item(shipworthy_host: str, shipworthy_item: Named) -> Item[Any]:
+        """The thing that the check is made for, with what the host's policy says of it."""
+        named = shipworthy_item
+        subject = config.stash[RUN].policies[shipworthy_host].subjects[named.subject]
+        return Item(named.name, getattr(subject, named.field)[named.name])
+
+    def fleet() -> Fleet:
+        """Every host of the run at once, for checks of a set of hosts."""
+        return Fleet(config.stash[RUN])
+
+    assert fleet.__name__ == FLEET
     readings = {subject: _reading_of(subject, config) for subject in runtime.probe_names()}
-    return readings | {function.__name__: function for function in (policy, previous, facts, login, now)}
+    return readings | {function.__name__: function for function in (policy, previous, facts, login, now, item, fleet)}
 
 
 def _reading_of(subject: str, config: pytest.Config) -> Callable[..., Any]:

@@ -8,23 +8,22 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextvars import Token
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from shipworthy.checks import CHECKS
 from shipworthy.errors import ShipworthyError, UsageError
-from shipworthy.outcome import Judged, cut, decide
+from shipworthy.outcome import cut
 from shipworthy.plugin import ending, fixtures, loop
-from shipworthy.plugin.cases import case_of, docstring_of, mark
+from shipworthy.plugin.cases import case_of, is_of_nothing, mark
 from shipworthy.plugin.inert import make_inert, said
 from shipworthy.plugin.lasting import lasting
 from shipworthy.plugin.progress import Progress
+from shipworthy.plugin.result import policies_of, result_of
 from shipworthy.plugin.session import Run
 from shipworthy.plugin.signals import Signals
 from shipworthy.policy import ASKED, Verdict
-from shipworthy.report.run import stamp
 from shipworthy.report.text import plural, terminal
 from shipworthy.results import Result
 
@@ -75,6 +74,7 @@ class Hooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
         """Before selection: subjects as marks. After it: what is left is what this run is asked."""
+        items[:] = [item for item in items if not is_of_nothing(item)]
         for item in items:
             mark(item)
         yield
@@ -146,6 +146,8 @@ class Hooks:
         case = case_of(item)
         if case.host is not None and (reason := self._run.policies[case.host].off.get(case.check)):
             pytest.skip(f"off: {reason}")
+        if case.of_fleet and not policies_of(self._run, case):
+            pytest.skip("off on every host")
 
     @pytest.hookimpl(specname="pytest_runtest_makereport", tryfirst=True)
     def pytest_report_without_traceback(
@@ -178,7 +180,7 @@ class Hooks:
         if self._calling:
             self._broken_subtests += [call.excinfo.exconly()] if call.excinfo and report.failed else []
         elif call.when == "call" or (call.when == "setup" and call.excinfo is not None):
-            self._waiting = result = self._result(item, call, report)
+            self._waiting = result = result_of(self._run, item, call, report, self._broken_subtests)
             report.outcome = _PYTEST_OUTCOME.get(result.outcome, "passed")  # type: ignore[assignment]
             report.shipworthy = result  # type: ignore[attr-defined]
             report.shipworthy_told = told = _speaks_for_itself(item, call)  # type: ignore[attr-defined]
@@ -198,53 +200,6 @@ class Hooks:
         self._run.record(result)
         if result.host and result.outcome in {"failed", "error"}:
             self._progress.failed_hosts.add(result.host)
-
-    def _result(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Result:
-        case = case_of(item)
-        judged = self._judge(item, call, report)
-        _, why, look = docstring_of(item) if judged.outcome != "passed" else ("", "", "")
-        return Result(
-            run=self._run.name,
-            at=stamp(datetime.now(UTC)),
-            nodeid=case.nodeid,
-            check=case.check,
-            test=getattr(item, "originalname", None) or item.name,
-            subject=case.subject,
-            host=case.host,
-            item=None,
-            outcome=judged.outcome,
-            message=self._run.redact(" ".join(judged.message.split())),
-            measures=judged.measures,
-            evidence=tuple(self._run.redact(line) for line in judged.evidence),
-            seconds=round(call.duration, 6),
-            note=self._run.redact(judged.note),
-            why=why,
-            look=look,
-        )
-
-    def _judge(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Judged:
-        case = case_of(item)
-        if report.skipped:
-            return Judged("skipped", _reason(report))
-        error = _raised(call.excinfo) if call.excinfo else self._unraised(report)
-        policy = self._run.policies.get(case.host) if case.host else None
-        waivers = [waiver for waiver in policy.waivers if waiver.check == case.check] if policy else []
-        judged = decide(
-            error,
-            ASKED.get() or (),
-            observed=bool(policy and case.check in policy.observe),
-            waivers=waivers,
-            today=self._run.at.date(),
-        )
-        if judged.waived_by:
-            self._run.used_waivers.add(judged.waived_by)
-        return judged
-
-    def _unraised(self, report: pytest.TestReport) -> AssertionError | None:
-        """What makes a test fail that raised nothing itself: subtests of its, or that it was expected to fail."""
-        if self._broken_subtests:
-            return AssertionError("\n".join(["not every subtest holds", *self._broken_subtests]))
-        return AssertionError(str(report.longrepr)) if report.failed else None
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Our six outcomes in pytest's counts; on a quiet terminal the progress line stands for the letters."""
@@ -288,25 +243,9 @@ class Hooks:
             yield
 
 
-def _raised(excinfo: pytest.ExceptionInfo[BaseException]) -> BaseException:
-    """What ended the test; pytest's own way of failing one says, as an assertion does, that a claim does not hold."""
-    return AssertionError(str(excinfo.value)) if excinfo.errisinstance(pytest.fail.Exception) else excinfo.value
-
-
 def _speaks_for_itself(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
     """Whether our own lines tell all there is to tell, also of a user's plain test that could not be measured."""
     return case_of(item).declared or (call.excinfo is not None and call.excinfo.errisinstance(ShipworthyError))
-
-
-def _reason(report: pytest.TestReport) -> str:
-    """Why pytest skipped, or did not mind a failure."""
-    if hasattr(report, "wasxfail"):
-        return f"fails as expected: {report.wasxfail.removeprefix('reason: ')}".removesuffix(": ")
-    match report.longrepr:
-        case (_, _, str(reason)):
-            return reason.removeprefix("Skipped: ")
-        case other:
-            return str(other)
 
 
 def _longrepr(result: Result) -> Any:

@@ -27,23 +27,33 @@ from shipworthy.snapshot import Snapshot, make_ready
 def run_items(session: pytest.Session, run: Run, progress: Progress, signals: Signals) -> None:
     """Run every selected item; raises what pytest's own loop raises to stop early."""
     by_host: dict[str | None, list[pytest.Item]] = {}
+    of_fleet: list[pytest.Item] = []
     for item in session.items:
-        by_host.setdefault(case_of(item).host, []).append(item)
+        case = case_of(item)
+        (of_fleet if case.of_fleet else by_host.setdefault(case.host, [])).append(item)
     _run_all(session, by_host.pop(None, []))
-    for name in _arrivals(run, by_host, progress, signals):
+    if of_fleet:  # they need every host's answer, also of hosts that are asked nothing else
+        by_host = {name: by_host.get(name, []) for name in run.hosts}
+    fleet_checks = frozenset(case_of(item).check for item in of_fleet)
+    for name in _arrivals(run, by_host, fleet_checks, progress, signals):
         _run_all(session, sorted(by_host.pop(name), key=_is_not_of_the_login))
         run.snapshots.pop(name, None)
         progress.host_done(name)
+    _run_all(session, of_fleet)
 
 
 def _arrivals(
-    run: Run, by_host: dict[str | None, list[pytest.Item]], progress: Progress, signals: Signals
+    run: Run,
+    by_host: dict[str | None, list[pytest.Item]],
+    fleet_checks: frozenset[str],
+    progress: Progress,
+    signals: Signals,
 ) -> Iterator[str]:
     """The names of the hosts, each as soon as its checks can be judged."""
     names = [name for name in run.hosts if name in by_host]
     progress.start(names)
     missing = set(names)
-    for snapshot in _waited_for(_snapshots(run, names, by_host), signals):
+    for snapshot in _waited_for(_snapshots(run, names, by_host, fleet_checks), signals):
         if snapshot.host in missing:
             missing.discard(run.receive(snapshot).host)
             yield snapshot.host
@@ -60,7 +70,9 @@ def _waited_for(snapshots: Iterator[Snapshot], signals: Signals) -> Iterator[Sna
         yield snapshot
 
 
-def _snapshots(run: Run, names: list[str], by_host: dict[str | None, list[pytest.Item]]) -> Iterator[Snapshot]:
+def _snapshots(
+    run: Run, names: list[str], by_host: dict[str | None, list[pytest.Item]], fleet_checks: frozenset[str]
+) -> Iterator[Snapshot]:
     if run.options.replay:
         yield from run.stored()
         return
@@ -68,7 +80,7 @@ def _snapshots(run: Run, names: list[str], by_host: dict[str | None, list[pytest
     options = run.options
     deadlines = Deadlines(connect=options.connect_timeout, whole=options.deadline, login_rate=options.login_rate)
     run.collector = Collector(deadlines, options.forks, keep)
-    requests = {run.hosts[name]: _request(run, name, by_host[name]) for name in names}
+    requests = {run.hosts[name]: _request(run, name, by_host[name], fleet_checks) for name in names}
     yield from run.collector.collect(requests, partial(_make_ready, requests.values()))
 
 
@@ -79,9 +91,9 @@ def _make_ready(requests: Iterable[Request]) -> None:
         ending.make_ready()
 
 
-def _request(run: Run, name: str, items: Sequence[pytest.Item]) -> Request:
+def _request(run: Run, name: str, items: Sequence[pytest.Item], fleet_checks: frozenset[str]) -> Request:
     """What the checks of a host need. Of what a user's own test looks at nobody knows, so it gets a reading whole."""
-    checks = frozenset(case_of(item).check for item in items)
+    checks = fleet_checks.union(case_of(item).check for item in items)
     theirs = (item for item in items if case_of(item).check not in own_checks())
     return run.request(name, checks, frozenset(fixture for item in theirs for fixture in _fixtures(item)))
 

@@ -30,6 +30,7 @@ from shipworthy.plugin.options import Options, told_time
 from shipworthy.policy import HostPolicy, Policy, Waiver
 from shipworthy.policy import load as load_policy
 from shipworthy.report.run import ResultLog, RunDirectory, RunFacts, RunLog, file_name, replace_file
+from shipworthy.report.text import some
 from shipworthy.results import Outcome, Result
 from shipworthy.snapshot import Snapshot
 
@@ -132,6 +133,10 @@ class Run:
         if self.files and not self.files.unwritten:
             with self.files.writing():
                 self.files.results.append(result)
+
+    def set_of_hosts(self) -> str:
+        """All hosts of this run, in a few words: of whom a check of a set speaks."""
+        return some(list(self.hosts))
 
     def policies_as_data(self) -> dict[str, Any]:
         """The effective policies, each once, and which is whose: for run.json and `--policy-as-run`."""

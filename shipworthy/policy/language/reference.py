@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pydantic.fields import FieldInfo
+
 from shipworthy.policy.language.form import WaiverForm
 from shipworthy.policy.language.plays import item_model
 from shipworthy.policy.language.subject import Bounded, Declaration, Part
@@ -98,7 +100,10 @@ def _units() -> Iterator[str]:
 
 def _unit(name: str, unit: Unit) -> tuple[str, ...]:
     bounds = f"; at most {unit.format(unit.most)}" if unit.most is not None else ""
-    written = ", ".join(f"`{symbol}`" for symbol in unit.scales if symbol) or "a plain whole number"
+    written = (
+        ", ".join(f"`{symbol}`" for symbol in unit.scales if symbol)
+        or f"a plain {'whole ' if unit.whole else ''}number"
+    )
     return name, f"`{unit.example}`", written + bounds
 
 
@@ -123,15 +128,37 @@ def _subject(name: str, model: type[Part]) -> Iterator[str]:
     yield ""
     yield " ".join((model.__doc__ or "").split())
     yield ""
-    head = ("key", "baseline", "strict", "unit", "bounds", "meaning", "source")
-    yield from _table(head, (_row(name, key, declared, model) for key, declared in model.declarations().items()))
+    yield from _part(name, model)
     for key, info in model.model_fields.items():
         item = item_model(model, key)
         if item is not None:
             yield ""
             yield f"`{key}`: {info.description or ''} Each item:"
             yield ""
-            yield from _table(head, (_row(name, one, declared, item) for one, declared in item.declarations().items()))
+            yield from _part(name, item)
+
+
+def _part(name: str, model: type[Part]) -> Iterator[str]:
+    """What can be said in one mapping: first what is plain, then limits and settings."""
+    plain = [
+        (f"`{key}`", "yes" if info.is_required() else "", _default(info), _cell(info.description or ""))
+        for key, info in model.model_fields.items()
+        if key not in model.declarations() and item_model(model, key) is None
+    ]
+    if plain:
+        yield from _table(("key", "required", "default", "meaning"), plain)
+    if plain and model.declarations():
+        yield ""
+    if model.declarations():
+        head = ("key", "baseline", "strict", "unit", "bounds", "meaning", "source")
+        yield from _table(head, (_row(name, key, declared, model) for key, declared in model.declarations().items()))
+
+
+def _default(info: FieldInfo) -> str:
+    value = info.default
+    if info.is_required() or value is None or value == "" or value == []:
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value).lower()
 
 
 def _row(subject: str, key: str, declared: Declaration, model: type[Part]) -> tuple[str, ...]:

@@ -122,6 +122,7 @@ BYTES = Unit("a size", "B", _SIZES | _DECIMAL_SIZES, _steps(_SIZES, *_SIZES), "6
 PERCENT = Unit("a share", "%", {"%": 1.0}, ((1.0, "%"),), "80 %", most=100.0)
 SECONDS = Unit("a time span", "s", _SPANS, _steps(_SPANS, "µs", "ms", "s", "min", "h", "d"), "250 ms")
 COUNT = Unit("a count", "1", {"": 1.0}, ((1.0, ""),), "3", whole=True)
+RATIO = Unit("a number", "1", {"": 1.0}, ((1.0, ""),), "1.5")
 PER_SECOND = Unit("a rate", "1/s", _PER, ((1.0, "/s"),), "10 /s")
 BYTES_PER_SECOND = Unit(
     "a throughput",
@@ -136,6 +137,7 @@ UNITS: Mapping[str, Unit] = {
     "share": PERCENT,
     "time span": SECONDS,
     "count": COUNT,
+    "number": RATIO,
     "rate": PER_SECOND,
     "throughput": BYTES_PER_SECOND,
 }

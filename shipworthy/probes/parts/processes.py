@@ -6,7 +6,7 @@ meanwhile are left out. Source: Documentation/filesystems/proc.rst, fs/proc/arra
 """
 
 import heapq
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.parts.cgroups import Mount, mounts
 from shipworthy.probes.runtime.errors import NotSeen, ParseError
@@ -86,8 +86,20 @@ def read_statuses(eyes: Eyes) -> List[Status]:
     a container's are its own.
     """
     machine = eyes.machine
+    read = eyes.see("processes.others", lambda: machine.once("statuses", lambda: _statuses(machine)))
+    if read is None:
+        return []
+    found, denied = read
+    if found:
+        eyes.see("processes.others", lambda: _all_are_seen(machine, denied))
+        eyes.see("forkers.others", lambda: _none_is_hidden(machine, denied))
+    return found
+
+
+def _statuses(machine: Machine) -> Tuple[List[Status], int]:
+    """Every process that has memory of its own, and how many may not be read."""
     found, denied = [], 0
-    for name in eyes.see("processes.others", lambda: machine.list("/proc")) or ():
+    for name in machine.list("/proc"):
         if not name.isdigit():
             continue
         try:
@@ -101,10 +113,7 @@ def read_statuses(eyes: Eyes) -> List[Status]:
         status = parse_status(int(name), data) if data else None
         if status is not None:
             found.append(status)
-    if found:
-        eyes.see("processes.others", lambda: _all_are_seen(machine, denied))
-        eyes.see("forkers.others", lambda: _none_is_hidden(machine, denied))
-    return found
+    return found, denied
 
 
 def read_processes(eyes: Eyes, statuses: List[Status], top: int, swap_used: Optional[int]) -> Optional[Processes]:

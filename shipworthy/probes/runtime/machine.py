@@ -1,15 +1,17 @@
 """The machine that a probe looks at: this one, or a tree recorded from another.
 
 In: paths as they are on the host (`/proc/meminfo`). Out: texts, names, commands' outputs, bounded in size and time.
-Under a recorded tree nothing of this machine is ever seen: not its files, clock, user or commands.
+Under a recorded tree nothing of this machine is ever seen: not its files, clock, user or commands. What a command said
+there lies in `commands/`, in a file whose name is the command's line with `/` as `%2F`.
 """
 
 import errno
 import os
 import stat
+import threading
 import time
-from contextlib import contextmanager
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from shipworthy.probes.runtime import child
 from shipworthy.probes.runtime.errors import NotSeen
@@ -17,6 +19,9 @@ from shipworthy.probes.runtime.parse import parse_uptime
 
 MEBIBYTE = 2**20
 _TICKS_PER_SECOND = 100  # USER_HZ on every architecture that Linux has but alpha and ia64
+_BLOCK = 2**18
+
+Value = TypeVar("Value")
 
 
 class Machine:
@@ -24,10 +29,22 @@ class Machine:
 
     def __init__(self, root: str = "") -> None:
         self.root = root
+        self._lock = threading.Lock()
+        self._looks: Dict[Tuple[str, str], _Look] = {}
 
     @property
     def recorded(self) -> bool:
         return bool(self.root)
+
+    def once(self, name: str, look: Callable[[], Value]) -> Value:
+        """What `look` returns, or raises: it is called once however many probes ask for `name`.
+
+        What has rates is asked for by a name for each sample, such as `stats 1` before the window, `stats 2` after it.
+        """
+        with self._lock:
+            one = self._looks.setdefault((self.root, name), _Look())
+        value: Value = one.result(look)
+        return value
 
     def read(self, path: str, at_most: int = MEBIBYTE) -> str:
         """The text of a file; bytes that are no UTF-8 become lone surrogates. A longer file is an OSError."""
@@ -41,6 +58,39 @@ class Machine:
                 return _read(descriptor, path, at_most)
             finally:
                 os.close(descriptor)
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """The lines of a table that may be long, without their ends; no more than a block of it is held at a time."""
+        with _told_as(path):
+            descriptor = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+        rest = b""
+        try:
+            while True:
+                with _told_as(path):
+                    block = os.read(descriptor, _BLOCK)
+                if not block:
+                    break
+                lines = (rest + block).split(b"\n")
+                rest = lines.pop()
+                yield from lines
+        finally:
+            os.close(descriptor)
+        if rest:
+            yield rest
+
+    def links(self, path: str) -> List[Tuple[str, str]]:
+        """The symbolic links in a directory and what they say; one that is gone meanwhile is left out."""
+        with _told_as(path):
+            folder = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        found = []
+        try:
+            for name in os.listdir(folder):
+                with suppress(OSError):  # not told of: descriptors come and go, and whatever is no link has no target
+                    target = os.readlink(name.encode("ascii", "surrogateescape"), dir_fd=folder)
+                    found.append((name, target.decode("utf-8", "surrogateescape")))
+        finally:
+            os.close(folder)
+        return found
 
     def read_records(self, path: str, at_most: int) -> str:
         """What a device like /dev/kmsg has to give now, without waiting for more; the newest `at_most` bytes of it."""
@@ -76,10 +126,16 @@ class Machine:
             return os.readlink(self._real(folder) + b"/" + _bytes(name)).decode("utf-8", "surrogateescape")
 
     def run(self, command: Sequence[str], seconds: float, at_most: int = MEBIBYTE) -> child.Completed:
-        """Run a command with a deadline. Raises `NotSeen` under a recorded tree, `child.Abandoned`."""
+        """Run a command with a deadline. Raises `child.Abandoned`; under a tree that has not recorded it, `NotSeen`."""
         if self.recorded:
-            raise NotSeen("commands are not run on a recorded tree")
+            return self._recorded_run(" ".join(command))
         return child.run(command, seconds, at_most)
+
+    def _recorded_run(self, line: str) -> child.Completed:
+        try:
+            return child.Completed(0, self.read_bytes("/commands/" + line.replace("/", "%2F")), b"")
+        except OSError:
+            raise NotSeen("the recorded tree does not tell what `{}` said".format(line)) from None
 
     def ask(self, function: Callable[[], Any], seconds: float) -> Any:
         """Call what may block in the kernel, in a child. Raises `child.Abandoned`, `child.ChildError`."""
@@ -96,6 +152,10 @@ class Machine:
         except (OSError, ValueError, IndexError):
             return None
         return None
+
+    def now(self) -> float:
+        """A moment, to be told from a later one: seconds of a clock that nobody sets; 0 in a recorded tree."""
+        return 0.0 if self.recorded else time.monotonic()
 
     def kernel_seconds(self) -> float:
         """Now, by the clock that stamps the kernel's log. Raises OSError, ParseError."""
@@ -126,6 +186,28 @@ class Machine:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise OSError(errno.EINVAL, "is no plain file of the recorded tree", path)
         return real
+
+
+class _Look:
+    """One look at the machine, whoever asks first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._done = False
+        self._value: Any = None
+        self._error: Optional[Exception] = None
+
+    def result(self, look: Callable[[], Any]) -> Any:
+        with self._lock:
+            if not self._done:
+                try:
+                    self._value = look()
+                except Exception as error:  # noqa: BLE001 -- it is everybody's who asks, not this caller's alone
+                    self._error = error
+                self._done = True
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 @contextmanager

@@ -1,0 +1,93 @@
+"""The real checks' verdicts on readings of recorded trees, without a run: in milliseconds, and of this machine nothing.
+
+In: a tree, what its probe is asked, a policy as people write it. Out: `Judged`, as the suite would tell it.
+
+    reading = read("disks", tree, tree_after_the_window, Request(), seconds=1.0)
+    judge("disks", "test_space_is_left", disks=reading, policy=policy(disks={"space": {"fail_below": "3 %"}}))
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from types import GeneratorType, ModuleType
+from typing import Any
+
+from shipworthy.outcome import Judged, decide
+from shipworthy.policy import ASKED, HostPolicy, Verdict
+from shipworthy.policy.language.host import build
+from shipworthy.policy.language.plays import nodes
+from shipworthy.policy.language.subjects import discover
+from shipworthy.probes.runtime.machine import Machine
+from shipworthy.snapshot import Facts
+
+TESTS = Path(__file__).parents[1] / "tests"
+
+
+def policy(*, extends: str = "baseline", families: tuple[str, ...] = ("ipv4", "ipv6"), **said: Any) -> HostPolicy:
+    """A host's policy: the defaults, and what is said of subjects as a play would say it, in texts."""
+    tree = nodes(said, "test")
+    return build(tree, extends=extends, subjects=discover(), families=families, off={}, observe=frozenset(), waivers=())
+
+
+def read(subject: str, root: Path, then: Path | None = None, request: Any = None, seconds: float = 1.0) -> Any:
+    """The subject's reading of a tree, which is `then` after the window."""
+    module = importlib.import_module(f"shipworthy.probes.{subject}")
+    machine = Machine(str(root))
+    steps = module.probe(machine, module.Request() if request is None else request)
+    if not isinstance(steps, GeneratorType):
+        return steps
+    try:
+        next(steps)
+        while True:
+            machine.root = str(then or root)
+            steps.send(seconds)
+    except StopIteration as end:
+        return end.value
+
+
+def facts(uptime: float | None = 500_000.0) -> Facts:
+    """What a host says of itself."""
+    return Facts("3.11", "boot", 0, 0.0, uptime, "6.1", "x86_64")
+
+
+def judge(subject: str, name: str, **arguments: Any) -> Judged:
+    """What the check called `name` concludes from its arguments: readings, `policy`, `facts`, `previous`, `item`."""
+    function = getattr(_checks(subject), name)
+    wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
+    asked: list[Verdict] = []
+    token, error = ASKED.set(asked), None
+    try:
+        function(**{each: arguments[each] for each in wanted})
+    except BaseException as raised:  # noqa: BLE001 -- the outcome is made of it
+        error = raised
+    finally:
+        ASKED.reset(token)
+    return decide(error, asked, today=date(2026, 11, 23))
+
+
+def write(root: Path, files: Mapping[str, str | None]) -> Path:
+    """A tree of `files` under `root`; a text of `link:…` makes a symbolic link, and None no file."""
+    for path, text in files.items():
+        if text is None:
+            continue
+        file = root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if text.startswith("link:"):
+            file.symlink_to(text.removeprefix("link:"))
+        else:
+            file.write_bytes(text.encode())
+    return root
+
+
+@cache
+def _checks(subject: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"checks_of_{subject}", TESTS / f"test_{subject}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,65 @@
+"""What every process holds open: how many descriptors, which sockets, which files that have no name any more.
+
+In: the links in /proc/PID/fd of all. Out: `Descriptors`. One walk serves whoever asks, since it is the dearest look
+that there is: with 50,000 sockets, a tenth of a CPU second.
+Source: proc_pid_fd(5).
+"""
+
+from typing import Dict, List, NamedTuple
+
+from shipworthy.probes.runtime.machine import Machine
+
+_GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
+_DELETED = " (deleted)"
+_SOCKET = "socket:["
+
+
+class Deleted(NamedTuple):
+    """A descriptor of a file that was deleted; what it is and how large, `machine.stat` of its link tells."""
+
+    pid: int
+    descriptor: int
+    path: str
+    """As it was called, without what the kernel adds."""
+
+
+class Descriptors(NamedTuple):
+    """All descriptors that this user may see."""
+
+    counts: Dict[int, int]
+    """By process."""
+    sockets: Dict[int, int]
+    """A process that holds it, by the socket's inode."""
+    deleted: List[Deleted]
+    denied: int
+    """Processes whose descriptors this user may not see: not none, but unknown."""
+
+
+def read_descriptors(machine: Machine) -> Descriptors:
+    """Every process's descriptors, once, after the window. Raises OSError."""
+    return machine.once("descriptors", lambda: _read(machine))
+
+
+def _read(machine: Machine) -> Descriptors:
+    counts: Dict[int, int] = {}
+    sockets: Dict[int, int] = {}
+    deleted: List[Deleted] = []
+    denied = 0
+    for name in machine.list("/proc"):
+        if not name.isdigit():
+            continue
+        pid = int(name)
+        try:
+            links = machine.links("/proc/{}/fd".format(name))
+        except _GONE:
+            continue
+        except PermissionError:
+            denied += 1
+            continue
+        counts[pid] = len(links)
+        for descriptor, target in links:
+            if target.startswith(_SOCKET):
+                sockets[int(target[len(_SOCKET) : -1])] = pid
+            elif target.endswith(_DELETED) and target.startswith("/"):
+                deleted.append(Deleted(pid, int(descriptor), target[: -len(_DELETED)]))
+    return Descriptors(counts, sockets, deleted, denied)

@@ -1,0 +1,98 @@
+"""Every process's line of statistics, at one moment: what ran, who started it, what it has used of a CPU.
+
+In: /proc/PID/stat of all. Out: `Stats`. Processes that vanish meanwhile are left out.
+Source: proc_pid_stat(5), fs/proc/array.c.
+"""
+
+from typing import Dict, Iterable, NamedTuple, Tuple
+
+from shipworthy.probes.runtime.errors import ParseError
+from shipworthy.probes.runtime.machine import Machine
+
+_GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
+
+
+class Stat(NamedTuple):
+    """One process, or one thread, at one moment. (pid, start_ticks) is what it is known by, also when pids come again.
+
+    Times are in ticks (`machine.ticks_per_second()`): `ticks` is what it ran so far, in user and system mode.
+    """
+
+    pid: int
+    comm: str
+    state: str
+    """As the kernel has it: R running, S sleeping, D uninterruptible, T stopped, t traced, Z zombie, I idle, …"""
+    parent: int
+    ticks: int
+    threads: int
+    start_ticks: int
+    size_bytes: int
+    rss_pages: int
+
+
+class Stats(NamedTuple):
+    """All processes at one moment; `at` is when, by `machine.now()`."""
+
+    at: float
+    processes: Dict[int, Stat]
+
+
+def read_stats(machine: Machine, sample: int) -> Stats:
+    """The processes at the moment of a sample, 1 before the window; read once, whoever asks first. Raises OSError."""
+    return machine.once("stats {}".format(sample), lambda: _read(machine))
+
+
+def read_threads(machine: Machine, pid: int) -> Dict[int, Stat]:
+    """The threads of one process, by their numbers; none when it is gone."""
+    folder = "/proc/{}/task".format(pid)
+    try:
+        names = machine.list(folder)
+    except _GONE:
+        return {}
+    return _parsed(machine, ((int(name), "{}/{}/stat".format(folder, name)) for name in names if name.isdigit()))
+
+
+def between(machine: Machine, before: Stats, after: Stats, seconds: float) -> float:
+    """Seconds from one sample to another; `seconds` is what a recorded tree was told."""
+    return seconds if machine.recorded else after.at - before.at
+
+
+def parse_stat(data: bytes, path: str) -> Stat:
+    """A line of statistics; the name in it may hold blanks, parentheses and newlines, so it ends at the LAST `)`."""
+    head, end, tail = data.rpartition(b")")
+    pid, _, comm = head.partition(b"(")
+    fields = tail.split()
+    if not end or len(fields) < 22:
+        raise ParseError("{}: not a line of statistics: {!r}".format(path, data[:80]))
+    try:
+        return Stat(
+            pid=int(pid),
+            comm=comm.decode("utf-8", "surrogateescape"),
+            state=fields[0].decode("ascii"),
+            parent=int(fields[1]),
+            ticks=int(fields[11]) + int(fields[12]),
+            threads=int(fields[17]),
+            start_ticks=int(fields[19]),
+            size_bytes=int(fields[20]),
+            rss_pages=max(0, int(fields[21])),  # a sum over CPUs without a lock: it can slip below zero
+        )
+    except (ValueError, UnicodeDecodeError):
+        raise ParseError("{}: a field of {!r} is not a number".format(path, tail[:200])) from None
+
+
+def _read(machine: Machine) -> Stats:
+    at = machine.now()
+    pids = [int(name) for name in machine.list("/proc") if name.isdigit()]
+    return Stats(at, _parsed(machine, ((pid, "/proc/{}/stat".format(pid)) for pid in pids)))
+
+
+def _parsed(machine: Machine, files: Iterable[Tuple[int, str]]) -> Dict[int, Stat]:
+    found = {}
+    for number, path in files:
+        try:
+            data = machine.read_bytes(path)
+        except _GONE:
+            continue
+        if data:  # a tree copies what it can of a process that ends meanwhile: nothing
+            found[number] = parse_stat(data, path)
+    return found
