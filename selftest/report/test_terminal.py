@@ -31,6 +31,14 @@ def test_the_same_finding_on_every_host_is_one_line() -> None:
     assert told(aaaa(HOSTS), 40) == "FAILED  dns.resolves_on_ipv6  www.example.org has no AAAA: 40 of 40 hosts\n"
 
 
+def test_what_is_only_observed_is_shown() -> None:
+    result = replace(aaaa(["web0"])[0], outcome="passed", note="observed only; would have failed")
+    assert told([result, replace(result, note="", host="web1")], 2) == (
+        "PASSED  web0/www.example.org  dns.resolves_on_ipv6  www.example.org has no AAAA"
+        " (observed only; would have failed)\n"
+    )
+
+
 def test_the_same_finding_on_a_few_hosts_names_them() -> None:
     assert "7 of 40 hosts (web0, web1, web2, web3, web4 and 2 more)\n" in told(aaaa(HOSTS[:7]), 40)
 

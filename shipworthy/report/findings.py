@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 
 from shipworthy.results import OUTCOMES, Outcome, Result
 
-ROOM: Mapping[Outcome, int] = {"failed": 1000, "error": 500, "warned": 300, "waived": 100, "skipped": 100}
+ROOM: Mapping[Outcome, int] = {
+    "failed": 1000,
+    "error": 500,
+    "warned": 300,
+    "waived": 100,
+    "skipped": 100,
+    "passed": 100,
+}
 """How many findings of each outcome are told; 2,000 rows are what a browser shows without delay."""
 
 EXAMPLES = 20
@@ -112,7 +119,7 @@ class Findings:
         self.left_out: Counter[Outcome] = Counter()
 
     def add(self, result: Result) -> None:
-        if result.outcome == "passed":
+        if result.outcome == "passed" and not result.note:
             return
         # One reason for many errors of a host (unreachable, no privilege) is one finding, whatever it hit.
         reason = result.outcome == "error" and result.host is not None
