@@ -65,6 +65,13 @@ def test_one_reason_for_many_errors_is_said_once_a_host() -> None:
     assert told(results, 2) == "ERROR   db1  9 checks  needs root\n"
 
 
+def test_what_needs_root_is_said_once_a_host() -> None:
+    reasons = ("table: /proc/net/x needs root", "1 process: needs root", "descriptors: /proc/1/fd needs root")
+    results = [fleet.result("db1", "limits", f"claim_{n}", "error", reason) for n, reason in enumerate(reasons)]
+    assert told(results, 2) == "ERROR   db1  3 checks  this user may not see what they judge by: needs root\n"
+    assert told(results[:1], 2) == "ERROR   db1  limits.claim_0  table: /proc/net/x needs root\n"
+
+
 def test_the_same_error_of_one_check_on_many_hosts_is_one_line() -> None:
     results = [fleet.result(host, "limits", "claim", "error", "needs root") for host in HOSTS]
     assert told(results, 40) == "ERROR   limits.claim  needs root: 40 of 40 hosts\n"
