@@ -10,7 +10,6 @@ from shipworthy.judging.listening import Served, at, forbidden, served, unnamed,
 from shipworthy.judging.port_use import Spent, bound_early, spent_by_destination, takes_over, worsens
 from shipworthy.policy import HostPolicy, Verdict
 from shipworthy.policy.language.limit import Limit
-from shipworthy.policy.language.units import SECONDS
 from shipworthy.policy.ports import Listen, Peers, allowed, place
 from shipworthy.probes.parts.conntrack import Conntrack
 from shipworthy.probes.parts.crossings import Crossings
@@ -215,36 +214,24 @@ def test_connections_come_from_where_they_may(ports: Ports, policy: HostPolicy) 
 
 
 @check("ports.conntrack")
-def test_connection_tracking_has_room(ports: Ports, policy: HostPolicy) -> None:
-    """The table of tracked connections is not nearly full.
+def test_connection_tracking_has_room(ports: Ports, policy: HostPolicy, previous: Previous) -> None:
+    """The table of tracked connections is not nearly full, and no packet was lost for its sake since the last run.
 
-    Why: when it is full, packets of new connections are dropped, whatever they are for.
-    Look: `conntrack -S`; net.netfilter.nf_conntrack_max; nf_conntrack_tcp_timeout_established; rules with notrack.
+    Why: when it is full, packets of new connections are dropped, whatever they are for; when two packets race for one
+    entry, one is lost. Either way a client waits for its next try. Without an earlier run, the window is judged.
+    Look: `conntrack -S`; net.netfilter.nf_conntrack_max; nf_conntrack_tcp_timeout_established; rules with notrack; for
+    races, how resolvers send their queries through NAT.
     """
-    table = _tracked(ports)
-    if not table.most:
-        does_not_apply("nf_conntrack_max is 0: no limit")
-    evidence = [f"{table.entries:,} of {table.most:,}"]
-    assert policy.ports.conntrack.allows(100.0 * table.entries / table.most, evidence=evidence)
-
-
-@check("ports.conntrack_losses")
-def test_connection_tracking_loses_nothing(ports: Ports, policy: HostPolicy, previous: Previous) -> None:
-    """No packet was dropped for the sake of connection tracking since the last run, or over the window.
-
-    Why: the table was full, or two packets raced for one entry; either way a client waits for its retransmission.
-    Look: `conntrack -S`; `dmesg | grep nf_conntrack`; for races, how resolvers send their queries through NAT.
-    """
-    _tracked(ports)
-    limits, lost = policy.ports, losses_of_late(ports, previous)
-    room, out, races = lost.for_want_of_room, lost.thrown_out, lost.races
-    over = SECONDS.format(lost.seconds)
-    evidence = [f"over {over}: {room:,} dropped for want of room, {out:,} thrown out, {races:,} races lost"]
-    verdicts = (
-        limits.conntrack_drops.allows(room, evidence=evidence),
-        limits.conntrack_early_drops.allows(out, evidence=evidence),
+    table, limits = _tracked(ports), policy.ports
+    filled = 100.0 * table.entries / table.most if table.most else 0.0  # a maximum of 0 is none
+    verdicts = [limits.conntrack.allows(filled, evidence=[f"{table.entries:,} of {table.most:,}"])]
+    lost = losses_of_late(ports, previous)  # raises NotMeasured where nothing tells: a full table fails all the same
+    evidence = [f"{lost.dropped:,} dropped, {lost.thrown_out:,} thrown out, {lost.races:,} races lost {lost.when}"]
+    verdicts += [
+        limits.conntrack_drops.allows(lost.dropped, evidence=evidence),
+        limits.conntrack_early_drops.allows(lost.thrown_out, evidence=evidence),
         limits.conntrack_races.allows(lost.races_per_second, evidence=evidence),
-    )
+    ]
     assert all(verdicts)
 
 

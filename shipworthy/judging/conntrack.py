@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from shipworthy.errors import NotMeasured
+from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.parts.conntrack import Losses, added
 from shipworthy.probes.ports import Ports
 from shipworthy.snapshot import Previous
@@ -16,11 +17,15 @@ from shipworthy.snapshot import Previous
 class Lost(NamedTuple):
     """Losses over so many seconds."""
 
-    for_want_of_room: int
-    """Dropped packets, without those that lost a race, which newer kernels count as dropped as well."""
+    dropped: int
+    """Packets, for want of room: without those that lost a race, which newer kernels count as dropped as well."""
     thrown_out: int
     races: int
     seconds: float
+
+    @property
+    def when(self) -> str:
+        return f"in {SECONDS.format(self.seconds)}"
 
     @property
     def races_per_second(self) -> float:

@@ -58,7 +58,8 @@ def _refused(value: str, reason: str) -> PydanticCustomError:
     return PydanticCustomError(VALUE_ERROR, "{reason}", {"reason": f"{value!r} {reason}"})
 
 
-def _ports(text: str) -> str:
+def _ports(said: str | int) -> str:
+    text = str(said)
     try:
         if place(text).protocol == "tcp":
             return text
@@ -103,13 +104,13 @@ class Peers(Part):
     networks: list[Annotated[Text, AfterValidator(_network)]] = Field(
         [], description="Addresses and networks (`10.0.7.0/24`); none: anywhere."
     )
-    ports: list[Annotated[Text, AfterValidator(_ports)]] = Field(
+    ports: list[Annotated[str | int, AfterValidator(_ports)]] = Field(
         [], description="TCP ports (`443`, `8000-8099`) of whoever is connected to; none: all."
     )
 
     def allowed(self) -> Allowed:
         """As the probe is asked for it."""
-        places = [place(text) for text in self.ports] or [Place("tcp", 0, 65535)]
+        places = [place(text) for text in map(str, self.ports)] or [Place("tcp", 0, 65535)]
         return [[network, one.first, one.last] for network in self.networks or ["0.0.0.0/0", "::/0"] for one in places]
 
 
@@ -199,7 +200,7 @@ class Policy(SubjectPolicy):
     conntrack_drops: Limit = limit(
         COUNT,
         fail_above="0",
-        check="conntrack_losses",
+        check="conntrack",
         words="packets dropped for want of a tracking entry",
         says="Since the last run, or over the window: `drop` without what `insert_failed` explains.",
         source="kernel: nf_conntrack: table full, dropping packet",
@@ -207,7 +208,7 @@ class Policy(SubjectPolicy):
     conntrack_early_drops: Limit = limit(
         COUNT,
         warn_above="0",
-        check="conntrack_losses",
+        check="conntrack",
         words="tracked connections thrown out for others",
         says="Since the last run, or over the window: `early_drop`, of connections that had not been answered yet.",
         source="judgement: the table was full, and nobody's answered connection was lost",
@@ -215,7 +216,7 @@ class Policy(SubjectPolicy):
     conntrack_races: Limit = limit(
         PER_SECOND,
         warn_above="0.1 /s",
-        check="conntrack_losses",
+        check="conntrack",
         words="packets lost to a race for a tracking entry",
         says="Since the last run, or over the window: `insert_failed`, mostly name queries sent in pairs through NAT.",
         source="judgement: each costs a resolver's timeout of 5 s; one in ten seconds is felt",
@@ -255,7 +256,7 @@ class Policy(SubjectPolicy):
             may_connect_to=allowed(self.may_connect_to) if "connects" in wanted else None,
             may_be_reached_from=allowed(self.may_be_reached_from) if "reached" in wanted else None,
             queues="accept_queue" in wanted,
-            conntrack=not wanted.isdisjoint({"conntrack", "conntrack_losses"}),
+            conntrack="conntrack" in wanted,
             own=bool(self.listen) or self.nothing_else != "no",
             name_above_percent=min((bound for bound in bounds if bound is not None), default=100.0),
             top=int(self.top),
