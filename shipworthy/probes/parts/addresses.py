@@ -5,7 +5,7 @@ Source: net/ipv4/tcp_ipv4.c, net/ipv6/tcp_ipv6.c: each 32-bit word of network or
 """
 
 import socket
-from binascii import Error, unhexlify
+from binascii import unhexlify
 from functools import lru_cache
 
 from shipworthy.probes.runtime.errors import ParseError
@@ -22,7 +22,7 @@ def address_of(text: bytes, order: str = "little") -> str:
         if order == "little":
             packed = b"".join(packed[at : at + 4][::-1] for at in range(0, len(packed), 4))
         return written(packed)
-    except (Error, ValueError):
+    except ValueError:
         raise ParseError("{!r} is not an address as /proc/net has them".format(text[:40])) from None
 
 

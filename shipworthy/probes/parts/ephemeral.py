@@ -11,8 +11,8 @@ TCP, as tried on Linux 6.18 and read in net/ipv4/inet_hashtables.c and inet_conn
 - Such a bind() itself finds no port that has any connection at its source address, whoever made it and wherever it
   goes; one in TIME_WAIT is in its way too, whatever tcp_tw_reuse says.
 - connect() takes ports of the parity of the range's first while its triple has any, bind() those of the other (since
-  Linux 4.2). That is the only sign of an early bind in the kernel's tables: a connection from a port of the other
-  parity although its triple has used less than half of the range.
+  Linux 4.2). That is the only sign of an early bind in the kernel's tables: connections from ports of the other parity
+  although their triple has some left of the first. After a rush they are also what is left of it, but then the fewer.
 UDP: a port is spent for all destinations, sources and families at once.
 """
 
@@ -117,7 +117,10 @@ def read_udp(sockets: Sockets, known: PortRange, owners: Owners, top: int, name_
 
 
 def _early(use: Use, capacity: int) -> int:
-    return use.odd if (use.spent + use.spent_time_wait) * 2 < capacity else 0
+    """The flow's ports of the other parity, if connect() had no need of them and they are no remains of a rush."""
+    total = use.spent + use.spent_time_wait
+    needless = (total - use.odd) * 2 < 0.9 * capacity
+    return use.odd if needless and use.odd >= 0.4 * total else 0
 
 
 def _destination(flow: Flow, use: Use, early: int, owner: Optional[List[Owner]]) -> Destination:
