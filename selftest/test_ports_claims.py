@@ -440,7 +440,8 @@ QUEUES = {
         "the length of 0.0.0.0:80's queue: a recorded tree does not answer socket diagnosis",
         {TCP: tcp(listen(ANY, 80, queued=3))},
     ),
-    "no table": Case("passed", files={TCP: None}),
+    "no table": Case("error", "queues: no /proc/net/tcp", {TCP: None}),
+    "no IPv6": Case("warned", f"{QUEUE} 61 %, warning above 50 %", {**FULL, TCP6: None}),
 }
 
 ALLOWED = {"db": {"networks": [f"{DB}/32"], "ports": [5432]}, "net6": {"networks": ["2001:db8::/64"]}}
