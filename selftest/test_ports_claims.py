@@ -145,6 +145,17 @@ EXHAUSTED = {
         f"{TO_DB} 60 %, warning above 50 % (limit 80 %)",
         {TCP: tcp(*outgoing(40, step=2), *early(20, WEB), *outgoing(20, WEB, step=2))},
     ),
+    "the same ports bound at two addresses are spent once": Case(
+        "warned",
+        f"{TO_DB} 58 %, warning above 50 % (limit 80 %)",
+        {
+            TCP: tcp(
+                *outgoing(38, step=2),
+                *connections("192.0.2.2", range(40001, 40041, 2), WEB, 5432),
+                *connections("192.0.2.3", range(40001, 40041, 2), WEB, 5432),
+            )
+        },
+    ),
     "what is left of a rush was not bound early": Case(
         "passed",
         files={TCP: tcp(*outgoing(45, step=2), *outgoing(30, WEB, step=2), *early(15, WEB))},
@@ -164,6 +175,20 @@ WITH = f"{TO_DB}, TIME_WAIT included, 90 %, limit 80 %"
 WAITING = {TCP: tcp(*outgoing(90, state="TIME_WAIT"))}
 LOCAL = {TCP: tcp(*connections("127.0.0.1", range(40000, 40090), "127.0.0.1", 9000, state="TIME_WAIT"))}
 TIME_WAIT = {
+    "much on loopback hides nothing": Case(
+        "failed",
+        f"{TO_DB}, TIME_WAIT included, 85 %, limit 80 %",
+        {
+            TCP: tcp(
+                *outgoing(85, state="TIME_WAIT"),
+                *[
+                    one
+                    for port in range(9000, 9006)
+                    for one in connections("127.0.0.1", range(40000, 40090), "127.0.0.1", port, state="TIME_WAIT")
+                ],
+            )
+        },
+    ),
     "none": Case("passed"),
     "never taken over": Case("failed", WITH, {**WAITING, REUSE: "0\n"}),
     "taken over on loopback only": Case("failed", WITH, WAITING),
@@ -327,6 +352,12 @@ LISTENS = {
         {**BOTH, **holding(7, "java", 9)},
         **required("443", processes=["nginx", "httpd"]),
     ),
+    "by nobody whom it can see": Case(
+        "error",
+        "who listens: tcp/443 on ::: no process that can be seen here",
+        BOTH,
+        **required("443", processes=["nginx"]),
+    ),
     "UDP": Case("passed", files={UDP6: udp6(bound(ANY6, 53))}, **required("udp/53")),
     "UDP on an ephemeral port": Case("passed", files={UDP6: udp6(bound(ANY6, 40020))}, **required("udp/40020")),
     "TCP is not UDP": Case("failed", "nothing listens on udp/443", BOTH, **required("udp/443")),
@@ -371,6 +402,12 @@ CLOSED = {
         "forbidden to listen: tcp/23 on ::: no process that can be seen here",
         {TCP6: tcp6(listen(ANY6, 23))},
         policy={"listen": {"tcp/23": {"presence": "forbidden", "addresses": [HERE]}}},
+    ),
+    "it is not known whose it is": Case(
+        "error",
+        "who listens: tcp/23 on 0.0.0.0: no process that can be seen here",
+        {TCP: tcp(listen(ANY, 23))},
+        policy={"listen": {"tcp/23": {"presence": "forbidden", "processes": ["telnetd"]}}},
     ),
     "a program that may": Case(
         "passed",
@@ -424,6 +461,12 @@ ELSE = {
         "passed",
         files={TCP: tcp(listen(ANY, 40050, inode=9)), **holding(7, "rpc.statd", 9)},
         policy=only({"tcp/1024-65535": {"presence": "optional", "processes": ["rpc.statd"]}}),
+    ),
+    "it is not known whose it is": Case(
+        "error",
+        "who listens: tcp/9999 on 0.0.0.0: no process that can be seen here",
+        {TCP: tcp(listen(ANY, 9999))},
+        policy=only({"9999": {"processes": ["java"]}}),
     ),
     "UDP on ephemeral ports is a client": Case("passed", files={UDP: udp(bound(ANY, 40050))}, policy=only()),
 }

@@ -154,7 +154,7 @@ def test_forbidden_ports_are_closed(ports: Ports, policy: HostPolicy) -> None:
     items = policy.ports.listen
     if not any(said.presence == "forbidden" for said in items.values()):
         does_not_apply("this host's policy forbids no port")
-    found = list(forbidden(items.items(), _served(ports)))
+    found = forbidden(items.items(), _served(ports))
     assert not found, _listed("forbidden to listen: ", found)
 
 
@@ -169,7 +169,7 @@ def test_nothing_else_listens(ports: Ports, policy: HostPolicy) -> None:
     if limits.nothing_else == "no":
         does_not_apply("this host's policy does not ask for it (ports.nothing_else)")
     everywhere = limits.nothing_else == "anywhere"
-    found = list(unnamed(limits.listen.items(), _served(ports), ports, loopback=everywhere))
+    found = unnamed(limits.listen.items(), _served(ports), ports, loopback=everywhere)
     assert not found, _listed("not named by the policy: ", found)
 
 

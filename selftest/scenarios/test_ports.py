@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.faults import ports
+from lab import lab
+from lab.faults import Turn, ports
 from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+from selftest.scenarios.suite import suite
 
 pytestmark = pytest.mark.xdist_group("ports")
 
@@ -109,3 +111,15 @@ def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
         results = broken.run.of(name).values()
         assert results
         assert all(result.outcome in {"passed", "skipped"} for result in results)
+
+
+def test_an_ordinary_user_is_told_what_needs_root() -> None:
+    """It sees how much is spent, and not by whom; a claim about who listens is neither passed nor failed."""
+    user = {"ansible_user": "deploy"}
+    with lab(names=["db"]) as fleet, ports.ports_used_up(fleet[0]) as fault:
+        run = suite(fleet, "-m", "ports", faults=[fault], policy=POLICY, variables={"db": user})
+    assert run.turned == {*fault.turns, Turn("ports.listens", "db", "error")}, run
+    told = run.of("db")
+    assert told["ports.listens"].message == "who listens: needs root"
+    assert "100 open, one by somebody (who it is needs root)" in told["ports.exhausted"].evidence[0]
+    assert told["ports.accept_queue"].outcome == "passed"

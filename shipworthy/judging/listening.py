@@ -42,8 +42,11 @@ class Served(NamedTuple):
         return _family(address) in self.families or self.listening.address == address
 
     def held_by(self, processes: Iterable[str]) -> bool | None:
-        """Whether one of these programs holds it; None where it cannot be seen who does."""
-        if self.listening.owners is None:
+        """Whether one of these programs holds it; None where it cannot be seen who does.
+
+        So it is for another user's descriptors without root, and for a socket that is held beyond this PID namespace.
+        """
+        if not self.listening.owners:
             return None
         # The kernel keeps 15 characters of a name.
         return bool({name[:15] for name in processes} & {owner.comm for owner in self.listening.owners})
@@ -71,8 +74,7 @@ def what_is_missing(name: str, said: Listen, all: Iterable[Served], estate: Iter
         return
     held = [one for one in there if not said.processes or one.held_by(said.processes)]
     if not held:
-        if any(one.held_by(said.processes) is None for one in there):
-            raise NotMeasured("who listens: other users' descriptors: needs root")
+        _needs_owners(one for one in there if one.held_by(said.processes) is None)
         yield f"{_spoken(name)} is held by another than {' or '.join(said.processes)}: {'; '.join(map(str, there))}"
         return
     bound = ", ".join(sorted({one.listening.address for one in held}))
@@ -84,43 +86,51 @@ def what_is_missing(name: str, said: Listen, all: Iterable[Served], estate: Iter
             yield f"{_spoken(name)} is not served on {family}: only {bound}"
 
 
-def forbidden(items: Iterable[tuple[str, Listen]], all: list[Served]) -> Iterator[Served]:
-    """Listeners on ports on which nobody may listen. Raises NotMeasured at the first that cannot be told."""
-    for name, said in items:
-        if said.presence == "forbidden":
-            yield from (one for one in at(all, place(name)) if _is_meant(one, said))
+def forbidden(items: Iterable[tuple[str, Listen]], all: list[Served]) -> list[Served]:
+    """Listeners where nobody may listen. Raises NotMeasured when there are none, but some of which it is not known."""
+    named = [(place(name), said) for name, said in items if said.presence == "forbidden"]
+    meant = [(one, _is_meant(one, said)) for where, said in named for one in at(all, where)]
+    found = [one for one, is_it in meant if is_it]
+    if not found:
+        _needs_owners(one for one, is_it in meant if is_it is None)
+    return found
 
 
 def unnamed(
     items: Iterable[tuple[str, Listen]], all: Iterable[Served], ports: Ports, *, loopback: bool
-) -> Iterator[Served]:
-    """Listeners that no item names; those that are forbidden are told of elsewhere."""
+) -> list[Served]:
+    """Listeners that no item names; those that are forbidden are told of elsewhere. Raises NotMeasured likewise."""
     named = [(place(name), said) for name, said in items]
-    for one in all:
-        if _is_client(one, ports) or (one.loopback and not loopback):
-            continue
-        if not any(_is_at(one, where) and _names(said, one) for where, said in named):
-            yield one
+    judged = [one for one in all if not _is_client(one, ports) and (loopback or not one.loopback)]
+    names = [(one, [_names(said, one) for where, said in named if _is_at(one, where)]) for one in judged]
+    found = [one for one, answers in names if not {True, None} & set(answers)]
+    if not found:
+        _needs_owners(one for one, answers in names if True not in answers)
+    return found
 
 
-def _names(said: Listen, one: Served) -> bool:
+def _names(said: Listen, one: Served) -> bool | None:
+    """Whether an item at whose ports it listens names it; None where it is not known who listens."""
     if said.presence == "forbidden":
         return True
     if said.addresses and one.listening.address not in said.addresses:
         return False
-    # Whose it is cannot be seen: that is no reason to call it another's.
-    return not said.processes or one.held_by(said.processes) is not False
+    return one.held_by(said.processes) if said.processes else True
 
 
-def _is_meant(one: Served, said: Listen) -> bool:
+def _is_meant(one: Served, said: Listen) -> bool | None:
+    """Whether an item that forbids its ports forbids it; None where it is not known who listens."""
     if said.addresses and not any(one.serves(address) for address in said.addresses):
         return False
     if said.families and not any(one.reachable_on(family) for family in said.families):
         return False
-    held = one.held_by(said.processes) if said.processes else True
-    if held is None:
-        raise NotMeasured("who listens: other users' descriptors: needs root")
-    return held
+    return one.held_by(said.processes) if said.processes else True
+
+
+def _needs_owners(unknown: Iterable[Served]) -> None:
+    """Raises NotMeasured for the first of those whose holder decides and is not known."""
+    for one in unknown:
+        raise NotMeasured(f"who listens: {one}" if one.listening.owners == [] else "who listens: needs root")
 
 
 def _is_at(one: Served, where: Place) -> bool:

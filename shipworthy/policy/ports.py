@@ -22,7 +22,7 @@ from shipworthy.probes.parts.crossings import Allowed
 from shipworthy.probes.ports import Request
 
 _SOCKETS = re.compile(
-    r"(?:(?P<protocol>tcp|udp)/)?(?:(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?|(?P<name>[a-z][\w.-]*))"
+    r"(?:(?P<protocol>tcp|udp)/)?(?:(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?|(?P<name>[a-z][a-z0-9_.-]*))"
 )
 _EXAMPLE = "write it as 443, tcp/443, udp/53, tcp/8000-8099 or https"
 
@@ -54,8 +54,9 @@ def place(text: str) -> Place:
     return Place(protocol, first, last)
 
 
-def _refused(value: str, reason: str) -> PydanticCustomError:
-    return PydanticCustomError(VALUE_ERROR, "{reason}", {"reason": f"{value!r} {reason}"})
+def _refused(reason: str) -> PydanticCustomError:
+    """What pydantic is told of a value: how the sentence goes on that begins with it."""
+    return PydanticCustomError(VALUE_ERROR, "{reason}", {"reason": reason})
 
 
 def _ports(said: str | int) -> str:
@@ -64,22 +65,22 @@ def _ports(said: str | int) -> str:
         if place(text).protocol == "tcp":
             return text
     except ValueError as error:
-        raise _refused(text, str(error)) from None
-    raise _refused(text, "is UDP; connections are those of TCP")
+        raise _refused(str(error)) from None
+    raise _refused("is UDP; connections are those of TCP")
 
 
 def _network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
-        raise PydanticCustomError(VALUE_ERROR, "{reason}", {"reason": f"is no network: {error}"}) from None
+        raise _refused(f"is no network: {error}") from None
 
 
 def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise PydanticCustomError(VALUE_ERROR, "{reason}", {"reason": "is no address, such as 192.0.2.1"}) from None
+        raise _refused("is no address, such as 192.0.2.1") from None
 
 
 class Listen(Part):
@@ -119,7 +120,7 @@ def _named(items: dict[str, Listen]) -> dict[str, Listen]:
         try:
             place(name)
         except ValueError as error:
-            raise _refused(name, str(error)) from None
+            raise _refused(f"whose key {name!r} {error}") from None
     return items
 
 

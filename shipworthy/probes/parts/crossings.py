@@ -8,14 +8,16 @@ who opened them.
 
 import heapq
 import ipaddress
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Union
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
+from shipworthy.probes.parts.addresses import address_of, printed, unmapped
 from shipworthy.probes.parts.owners import Owner, Owners
 from shipworthy.probes.parts.port_range import PortRange
-from shipworthy.probes.parts.sockets import Flow, Sockets, Use
+from shipworthy.probes.parts.sockets import Printed, Sockets, Use
 
 Allowed = List[List[Union[str, int]]]
 """`[network, first port, last port]` of each thing that is allowed."""
+_ALWAYS: Allowed = [["127.0.0.0/8", 0, 65535], ["::1/128", 0, 65535]]
 
 
 class Crossing(NamedTuple):
@@ -41,55 +43,57 @@ class Crossings(NamedTuple):
 
 def went_out(sockets: Sockets, allowed: Allowed, known: PortRange, owners: Owners, top: int) -> Crossings:
     """Connections from here; the ports are the peers'."""
-    from_here = {
-        flow: use
-        for flow, use in sockets.outgoing.items()
-        if use.spent or use.spent_time_wait or not known.low <= flow.port <= known.high
-    }
-    return _crossings(from_here, allowed, owners, top)
+    from_here = (
+        (flow, use)
+        for flow, use in sockets.printed_outgoing()
+        if use.spent or use.spent_time_wait or not known.low <= int(flow[2], 16) <= known.high
+    )
+    return _crossings(from_here, allowed, sockets.order, top, lambda _, inode: owners.of(inode) if inode else [])
 
 
 def came_in(sockets: Sockets, allowed: Allowed, owners: Owners, top: int) -> Crossings:
     """Connections to listeners here; the ports are ours."""
     listening = {one.port: one.inode for one in sockets.listeners if one.protocol.startswith("tcp")}
-    to_here = {flow: use._replace(inode=listening.get(flow.port, 0)) for flow, use in sockets.incoming.items()}
-    return _crossings(to_here, allowed, owners, top)
-
-
-def _crossings(flows: Dict[Flow, Use], allowed: Allowed, owners: Owners, top: int) -> Crossings:
-    rules = _Rules(allowed)
-    found: Dict[Flow, Use] = {}
-    for flow, use in flows.items():
-        if flow.source != flow.peer and not rules.allow(flow.peer, flow.port):
-            key = flow._replace(source="")
-            known = found.get(key, Use(0, 0, 0))
-            found[key] = Use(known.open + use.open, known.time_wait + use.time_wait, known.inode or use.inode)
-    largest = heapq.nlargest(top, found.items(), key=lambda item: item[1].open + item[1].time_wait)
-    return Crossings(
-        allowed=allowed,
-        total=len(found),
-        largest=[
-            Crossing(flow.peer, flow.port, use.open + use.time_wait, owners.of(use.inode) if use.inode else [])
-            for flow, use in largest
-        ],
+    return _crossings(
+        sockets.printed_incoming(), allowed, sockets.order, top, lambda port, _: owners.of(listening.get(port, 0))
     )
 
 
+def _crossings(
+    flows: Iterable[Tuple[Printed, Use]],
+    allowed: Allowed,
+    order: str,
+    top: int,
+    owner: Callable[[int, int], Optional[List[Owner]]],
+) -> Crossings:
+    """What `allowed` does not cover; `owner` says who holds a connection, by the port and a socket's inode."""
+    rules = _Rules(allowed, order)
+    found: Dict[Tuple[str, int], Tuple[int, int]] = {}
+    for (source, peer, printed_port), use in flows:
+        port = int(printed_port, 16)
+        if source != peer and not rules.allow(peer, port):
+            end = address_of(peer, order), port
+            count, inode = found.get(end, (0, 0))
+            found[end] = count + use.open + use.time_wait, inode or use.inode
+    largest = heapq.nlargest(top, found.items(), key=lambda item: item[1][0])
+    told = [Crossing(peer, port, count, owner(port, inode)) for (peer, port), (count, inode) in largest]
+    return Crossings(allowed, len(found), told)
+
+
 class _Rules:
-    """What is allowed; each peer is compared with each network once."""
+    """What is allowed, as masks of addresses as they are printed: a mask does not mind in which order bytes stand."""
 
-    def __init__(self, allowed: Iterable[Sequence[Union[str, int]]]) -> None:
-        self._rules = [(ipaddress.ip_network(str(net)), int(first), int(last)) for net, first, last in allowed]
-        self._known: Dict[str, List[range]] = {}
+    def __init__(self, allowed: Allowed, order: str) -> None:
+        self._by_length: Dict[int, List[Tuple[int, int, int, int]]] = {8: [], 32: []}
+        for net, first, last in allowed + _ALWAYS:
+            network = ipaddress.ip_network(str(net))
+            mask, value = (printed(part.packed, order) for part in (network.netmask, network.network_address))
+            self._by_length[len(value)].append((int(mask, 16), int(value, 16), int(first), int(last)))
 
-    def allow(self, peer: str, port: int) -> bool:
-        ports = self._known.get(peer)
-        if ports is None:
-            ports = self._known[peer] = self._ports(peer)
-        return any(port in some for some in ports)
-
-    def _ports(self, peer: str) -> List[range]:
-        address = ipaddress.ip_address(peer)
-        if address.is_loopback:
-            return [range(65536)]
-        return [range(first, last + 1) for network, first, last in self._rules if address in network]
+    def allow(self, peer: bytes, port: int) -> bool:
+        short = unmapped(peer)
+        address = int(short, 16)
+        return any(
+            address & mask == value and first <= port <= last
+            for mask, value, first, last in self._by_length[len(short)]
+        )

@@ -86,22 +86,27 @@ def read_tcp(
     """TCP's ports; the owners of a destination that has spent more than `name_above` percent are looked for."""
     listened = {one.port for one in sockets.listeners if one.protocol.startswith("tcp") and known.gives(one.port)}
     capacity = known.usable - len(listened)
-    flows = {flow: use for flow, use in sockets.outgoing.items() if use.spent + use.spent_time_wait}
-    early = {flow: _early(use, capacity) for flow, use in flows.items()}
+    flows = {flow: use for flow, use in sockets.outgoing.items() if _spent(use)}
+    spent = {source: {int(port, 16) for port in ports} for source, ports in sockets.spent_ports.items()}
     bound = _bound(diagnosis, known)
-    largest = heapq.nlargest(top, flows.items(), key=lambda item: item[1].spent)
-    largest += heapq.nlargest(top, flows.items(), key=lambda item: item[1].spent + item[1].spent_time_wait)
+    early = {flow: _early(use, capacity) for flow, use in flows.items()}
+    early_at: Dict[str, int] = {}
+    for flow, count in early.items():
+        early_at[flow.source] = early_at.get(flow.source, 0) + count
     destinations = []
-    for flow, use in dict(largest).items():
-        much = (use.spent + use.spent_time_wait) * 100.0 > name_above * capacity
-        owner = owners.of(use.inode) if much and use.inode else None
-        destinations.append(_destination(flow, use, early[flow], owner))
+    for flow in _largest(flows, top):
+        use = flows[flow]
+        owner = owners.of(use.inode) if use.inode and _spent(use) * 100.0 > name_above * capacity else None
+        end = (flow.source, flow.peer, flow.port)
+        destinations.append(Destination(*end, use.spent, use.spent_time_wait, early[flow], owner))
+    # Programs with several source addresses may have bound the same port at each.
+    once = {port for source, ports in spent.items() if early_at.get(source) for port in ports if known.is_other(port)}
     idle: Set[int] = set().union(*bound.values())
     return Tcp(
         capacity=capacity,
-        bound_early=sum(early.values()) + len(idle),
+        bound_early=min(sum(early.values()), len(once)) + len(idle),
         destinations=destinations,
-        sources=_sources(sockets, early, bound, top),
+        sources=_sources(spent, early_at, bound, top),
     )
 
 
@@ -116,15 +121,24 @@ def read_udp(sockets: Sockets, known: PortRange, owners: Owners, top: int, name_
     return Udp(known.usable, len(spent), holders)
 
 
+def _spent(use: Use) -> int:
+    return use.spent + use.spent_time_wait
+
+
 def _early(use: Use, capacity: int) -> int:
     """The flow's ports of the other parity, if connect() had no need of them and they are no remains of a rush."""
-    total = use.spent + use.spent_time_wait
-    needless = (total - use.odd) * 2 < 0.9 * capacity
-    return use.odd if needless and use.odd >= 0.4 * total else 0
+    needless = (_spent(use) - use.odd) * 2 < 0.9 * capacity
+    return use.odd if needless and use.odd >= 0.4 * _spent(use) else 0
 
 
-def _destination(flow: Flow, use: Use, early: int, owner: Optional[List[Owner]]) -> Destination:
-    return Destination(flow.source, flow.peer, flow.port, use.spent, use.spent_time_wait, early, owner)
+def _largest(flows: Dict[Flow, Use], top: int) -> List[Flow]:
+    """The flows with most open connections, with most of all, and with most of all that are not loopback's."""
+    # Loopback's connections in TIME_WAIT are in nobody's way mostly, and would hide others'.
+    beyond = [flow for flow in flows if not (flow.peer.startswith("127.") or flow.peer == "::1")]
+    found = heapq.nlargest(top, flows, key=lambda flow: flows[flow].spent)
+    found += heapq.nlargest(top, flows, key=lambda flow: _spent(flows[flow]))
+    found += heapq.nlargest(top, beyond, key=lambda flow: _spent(flows[flow]))
+    return list(dict.fromkeys(found))
 
 
 def _bound(diagnosis: Optional[Diagnosis], known: PortRange) -> Dict[str, Set[int]]:
@@ -133,15 +147,13 @@ def _bound(diagnosis: Optional[Diagnosis], known: PortRange) -> Dict[str, Set[in
     return {address: {port for port in ports if known.gives(port)} for address, ports in bound.items()}
 
 
-def _sources(sockets: Sockets, early: Dict[Flow, int], bound: Dict[str, Set[int]], top: int) -> List[Source]:
-    spent = {source: {int(port, 16) for port in ports} for source, ports in sockets.spent_ports.items()}
+def _sources(
+    spent: Dict[str, Set[int]], early_at: Dict[str, int], bound: Dict[str, Set[int]], top: int
+) -> List[Source]:
     everywhere: Set[int] = set().union(*(bound.get(address, set()) for address in _WILDCARDS))
-    early_at: Dict[str, int] = {}
-    for flow, count in early.items():
-        early_at[flow.source] = early_at.get(flow.source, 0) + count
     found = []
     for address in {*spent, *bound} - set(_WILDCARDS):
         idle = bound.get(address, set()) | everywhere
         used = spent.get(address, set()) | idle
         found.append(Source(address, len(used), early_at.get(address, 0) + len(idle)))
-    return heapq.nlargest(top, found, key=lambda source: source.spent)
+    return heapq.nlargest(top, found, key=lambda source: (source.spent, source.address))

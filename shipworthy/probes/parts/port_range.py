@@ -28,6 +28,10 @@ class PortRange(NamedTuple):
         """Whether the kernel may choose this port by itself."""
         return self.low <= port <= self.high and not any(first <= port <= last for first, last in self.reserved)
 
+    def is_other(self, port: int) -> bool:
+        """Whether it is of the other parity than the first: connect() takes such a port last, and bind() first."""
+        return (port - self.low) % 2 == 1
+
 
 def read_range(machine: Machine) -> PortRange:
     """The range of this network namespace, read once. Raises OSError, ParseError."""

@@ -29,6 +29,8 @@ STATES = {
     b"0C": "SYN_RECV",  # NEW_SYN_RECV: half open, not yet a socket of its own
 }
 TABLES = ("tcp", "tcp6", "udp", "udp6")
+Printed = Tuple[bytes, bytes, bytes]
+"""A flow as the kernel prints its parts: source, peer, port."""
 _LISTEN, _TIME_WAIT, _CLOSE_WAIT = b"0A", b"06", b"08"
 _ZERO_WINDOW_PROBE = b"04"
 _ODD = b"13579BDF"
@@ -92,25 +94,33 @@ class Sockets:
         """Connections that probe a peer which has not read for a while (persist timer)."""
 
     @property
+    def order(self) -> str:
+        """The byte order of printed addresses."""
+        return self._gathered.order
+
+    @property
     def outgoing(self) -> Dict[Flow, Use]:
         """TCP connections from a port on which nobody here listens."""
-        found: Dict[Flow, Use] = {}
-        for key, numbers in self._gathered.out.items():
-            source, _, peer = key.partition(b" ")
-            flow = Flow(self._address(source), self._address(peer[:-5]), int(peer[-4:], 16))
-            _add(found, flow, Use(*numbers))
-        return found
+        return self._told(self.printed_outgoing())
 
     @property
     def incoming(self) -> Dict[Flow, Use]:
         """TCP connections to a port on which somebody here listens; made when it is asked for, as it may be long."""
-        found: Dict[Flow, Use] = {}
+        return self._told(self.printed_incoming())
+
+    def printed_outgoing(self) -> Iterator[Tuple[Printed, Use]]:
+        """The same with addresses as the kernel prints them; a flow may come twice, mapped and not."""
+        for key, numbers in self._gathered.out.items():
+            source, _, peer = key.partition(b" ")
+            yield (source, peer[:-5], peer[-4:]), Use(*numbers)
+
+    def printed_incoming(self) -> Iterator[Tuple[Printed, Use]]:
+        """The same for those that came in: tens of thousands of addresses are dear to convert."""
+        waits = self._gathered.into_waiting
         for key, count in self._gathered.into.items():
             local, _, peer = key.partition(b" ")
-            waiting = self._gathered.into_waiting.get(key, 0)
-            flow = Flow(self._address(local[:-5]), self._address(peer), int(local[-4:], 16))
-            _add(found, flow, Use(count - waiting, waiting, 0))
-        return found
+            waiting = waits.get(key, 0)
+            yield (local[:-5], peer, local[-4:]), Use(count - waiting, waiting, 0)
 
     @property
     def closing(self) -> Dict[int, Flow]:
@@ -134,6 +144,15 @@ class Sockets:
         found: Dict[str, Set[bytes]] = {}
         for source, ports in self._gathered.sources.items():
             found.setdefault(self._address(source), set()).update(ports)
+        return found
+
+    def _told(self, printed: Iterator[Tuple[Printed, Use]]) -> Dict[Flow, Use]:
+        """With addresses as people write them; IPv4 flows of both tables are one."""
+        found: Dict[Flow, Use] = {}
+        for (source, peer, port), use in printed:
+            flow = Flow(self._address(source), self._address(peer), int(port, 16))
+            known = found.get(flow)
+            found[flow] = use if known is None else _both(known, use)
         return found
 
     def _address(self, text: bytes) -> str:
@@ -271,9 +290,5 @@ def _whole(text: bytes, path: str, number: int) -> int:
     return int(text)
 
 
-def _add(found: Dict[Flow, Use], flow: Flow, use: Use) -> None:
-    """IPv4 flows of both tables are one."""
-    known = found.get(flow)
-    if known is not None:
-        use = Use(*(one + other for one, other in zip(known, use)))._replace(inode=known.inode or use.inode)
-    found[flow] = use
+def _both(one: Use, other: Use) -> Use:
+    return Use(*(first + second for first, second in zip(one, other)))._replace(inode=one.inode or other.inode)
