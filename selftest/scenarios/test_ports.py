@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -66,10 +65,8 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
-    policy: Path = tmp_path_factory.mktemp("policy") / "ports.yml"
-    policy.write_text(POLICY)
-    with broken_fleet(CASES, f"--policy={policy}") as made:
+def broken() -> Iterator[Broken]:
+    with broken_fleet(CASES, policy=POLICY) as made:
         yield made
 
 

@@ -90,8 +90,18 @@ class Sockets:
         self.listeners = gathered.listeners
         self.udp_ports = gathered.udp_ports
         """Every UDP port in use on any address, and the inode of a socket that has it."""
+        self.closing = {
+            inode: Flow(self._address(local[:-5]), self._address(peer[:-5]), int(peer[-4:], 16))
+            for inode, (local, peer) in gathered.closing.items()
+        }
+        """CLOSE_WAIT, by inode: the peer has gone, and the program has not closed yet. The port is the peer's."""
         self.stuck_total = gathered.stuck_total
         """Connections that probe a peer which has not read for a while (persist timer)."""
+        self.stuck = [
+            Flow(self._address(local[:-5]), self._address(peer[:-5]), int(local[-4:], 16))
+            for local, peer in gathered.stuck
+        ]
+        """The first of them, 64 at most; the port is ours."""
 
     @property
     def order(self) -> str:
@@ -121,22 +131,6 @@ class Sockets:
             local, _, peer = key.partition(b" ")
             waiting = waits.get(key, 0)
             yield (local[:-5], peer, local[-4:]), Use(count - waiting, waiting, 0)
-
-    @property
-    def closing(self) -> Dict[int, Flow]:
-        """CLOSE_WAIT, by inode: the peer has gone, and the program has not closed yet. The port is the peer's."""
-        return {
-            inode: Flow(self._address(local[:-5]), self._address(peer[:-5]), int(peer[-4:], 16))
-            for inode, (local, peer) in self._gathered.closing.items()
-        }
-
-    @property
-    def stuck(self) -> List[Flow]:
-        """The first of those that probe a peer, 64 at most; the port is ours."""
-        return [
-            Flow(self._address(local[:-5]), self._address(peer[:-5]), int(local[-4:], 16))
-            for local, peer in self._gathered.stuck
-        ]
 
     @property
     def spent_ports(self) -> Dict[str, Set[bytes]]:
