@@ -6,6 +6,7 @@ Source: sock_diag(7); linux/inet_diag.h; net/ipv4/tcp_diag.c tcp_diag_get_info: 
 be accepted, and wqueue the most that may.
 """
 
+import os
 import socket
 import struct
 from typing import Dict, Iterator, NamedTuple, Optional, Set, Tuple
@@ -67,13 +68,20 @@ def read_queues(machine: Machine) -> Dict[int, Waiting]:
 
 
 def read_diagnosis(machine: Machine) -> Diagnosis:
-    """What the kernel says of listeners and bound sockets, once. Raises OSError, NotSeen, ParseError."""
-    return machine.once("socket diagnosis", lambda: _read(machine))
-
-
-def _read(machine: Machine) -> Diagnosis:
+    """What the kernel says of listeners and bound sockets, once. Raises NotSeen, ParseError."""
     if machine.recorded:
         raise NotSeen("a recorded tree does not answer socket diagnosis")
+    return machine.once("socket diagnosis", _read)
+
+
+def _read() -> Diagnosis:
+    try:
+        return _diagnosis()
+    except OSError as error:
+        raise NotSeen("socket diagnosis: {}".format(error.strerror or error)) from None
+
+
+def _diagnosis() -> Diagnosis:
     backlogs: Dict[int, int] = {}
     v6only: Set[int] = set()
     bound: Dict[str, Set[int]] = {}
@@ -101,7 +109,8 @@ def _dump(family: int, states: int) -> Iterator[bytes]:
                 if kind == _NLMSG_DONE:
                     return
                 if kind == _NLMSG_ERROR:
-                    raise _refusal(message)
+                    number = -struct.unpack_from("=i", message)[0]
+                    raise OSError(number, os.strerror(number))
                 if len(message) < _MESSAGE.size:
                     raise ParseError("socket diagnosis: a message of {} bytes".format(len(message)))
                 yield message
@@ -123,8 +132,3 @@ def _attribute(data: bytes, wanted: int) -> Optional[bytes]:
             return data[_ATTRIBUTE.size : length]
         data = data[max(_ATTRIBUTE.size, (length + 3) & ~3) :]
     return None
-
-
-def _refusal(message: bytes) -> OSError:
-    number = -struct.unpack_from("=i", message)[0]
-    return OSError(number, "socket diagnosis was refused", "netlink")
