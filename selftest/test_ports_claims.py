@@ -352,6 +352,12 @@ LISTENS = {
         {**BOTH, **holding(7, "java", 9)},
         **required("443", processes=["nginx", "httpd"]),
     ),
+    "on one family by whom it should, on the other by nobody whom it can see": Case(
+        "error",
+        "who listens: tcp/443 on ::: no process that can be seen here",
+        {**V6ONLY, **BOTH, TCP: tcp(listen(ANY, 443, inode=8)), **holding(7, "nginx", 8)},
+        **required("443", processes=["nginx"]),
+    ),
     "by nobody whom it can see": Case(
         "error",
         "who listens: tcp/443 on ::: no process that can be seen here",
@@ -444,6 +450,12 @@ ELSE = {
     "it may": Case("passed", files={TCP: tcp(listen(ANY, 9999))}, policy=only({"9999": {"presence": "optional"}})),
     "it is forbidden, which is told elsewhere": Case(
         "passed", files={TCP: tcp(listen(ANY, 23))}, policy=only({"23": {"presence": "forbidden"}})
+    ),
+    "it is forbidden on the other family": Case(
+        "failed",
+        "not named by the policy: tcp/23 on 0.0.0.0: no process that can be seen here",
+        {TCP: tcp(listen(ANY, 23))},
+        policy=only({"23": {"presence": "forbidden", "families": ["ipv6"]}}),
     ),
     "at another address than it says": Case(
         "failed",

@@ -73,10 +73,18 @@ def what_is_missing(name: str, said: Listen, all: Iterable[Served], estate: Iter
         yield f"nothing listens on {_spoken(name)}"
         return
     held = [one for one in there if not said.processes or one.held_by(said.processes)]
-    if not held:
+    missing = list(_unserved(name, said, held, estate)) if held else [_anothers(name, said, there)]
+    if missing and said.processes:
         _needs_owners(one for one in there if one.held_by(said.processes) is None)
-        yield f"{_spoken(name)} is held by another than {' or '.join(said.processes)}: {'; '.join(map(str, there))}"
-        return
+    yield from missing
+
+
+def _anothers(name: str, said: Listen, there: Iterable[Served]) -> str:
+    return f"{_spoken(name)} is held by another than {' or '.join(said.processes)}: {'; '.join(map(str, there))}"
+
+
+def _unserved(name: str, said: Listen, held: list[Served], estate: Iterable[str]) -> Iterator[str]:
+    """The addresses, or else the families, that none of these listeners serves."""
     bound = ", ".join(sorted({one.listening.address for one in held}))
     for address in said.addresses:
         if not any(one.serves(address) for one in held):
@@ -112,7 +120,7 @@ def unnamed(
 def _names(said: Listen, one: Served) -> bool | None:
     """Whether an item at whose ports it listens names it; None where it is not known who listens."""
     if said.presence == "forbidden":
-        return True
+        return _is_meant(one, said)
     if said.addresses and one.listening.address not in said.addresses:
         return False
     return one.held_by(said.processes) if said.processes else True

@@ -106,7 +106,7 @@ class Peers(Part):
         [], description="Addresses and networks (`10.0.7.0/24`); none: anywhere."
     )
     ports: list[Annotated[str | int, AfterValidator(_ports)]] = Field(
-        [], description="TCP ports (`443`, `8000-8099`) of whoever is connected to; none: all."
+        [], description="TCP ports (`443`, `8000-8099`, `https`) at the end that is connected to; none: all."
     )
 
     def allowed(self) -> Allowed:
@@ -234,7 +234,9 @@ class Policy(SubjectPolicy):
         {}, description="To whom this host may open TCP connections; with none, that is not judged. Loopback always."
     )
     may_be_reached_from: Items[Peers] = Field(
-        {}, description="Who may open TCP connections to this host; with none, that is not judged. Loopback always."
+        {},
+        description="Who may open TCP connections to this host, the suite's own login included; with none, that is not "
+        "judged. Loopback always.",
     )
     top: float = setting(COUNT, "5", says="How many of a kind are named as evidence.", source="judgement")
 

@@ -31,9 +31,9 @@ class Owners:
         self._descriptors: Optional[Descriptors] = None
 
     def of(self, inode: int) -> Optional[List[Owner]]:
-        """Those that hold it, 16 at most, the oldest numbers first; None where others' descriptors cannot be seen.
+        """Those that hold it, 16 at most, by number; None where others' descriptors cannot be seen.
 
-        None at all is possible too: a socket of the kernel's own, or of another PID namespace.
+        It may be nobody: a socket of the kernel's own, or of a process in another PID namespace, or of none any more.
         """
         seen = self._look()
         if seen is None:
