@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from lab.faults import NOTHING, confirm, fault
 from lab.here import Here
@@ -17,7 +17,7 @@ from lab.waiting import wait_until
 
 HERE = "10.77.0.1"
 RANGE = (40000, 40099)
-"""What the faults leave of the ephemeral ports; low enough to be used up within a second."""
+"""What the faults leave of the ephemeral ports; few enough to be used up within a second."""
 _WIDTH = RANGE[1] - RANGE[0] + 1
 
 _SERVE = """
@@ -86,16 +86,19 @@ def nest(kind, *parts):
 def tuple_of(kind, source, destination, first, second):
     ports = attribute(2, struct.pack(">H", first)), attribute(3, struct.pack(">H", second))
     return nest(kind, nest(1, attribute(1, source), attribute(2, destination)), nest(2, attribute(1, b"\\x11"), *ports))
+def ask(kind, flags, message):
+    link.send(struct.pack("=IHHII", 20 + len(message), kind, flags, 0, 0) + bytes([socket.AF_INET, 0, 0, 0]) + message)
+    if struct.unpack_from("=i", link.recv(4096), 16)[0]:
+        sys.exit("the kernel refused it")
 link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
 here, there = socket.inet_aton("192.0.2.1"), socket.inet_aton("192.0.2.2")
 for port in range(1000, 1000 + int(sys.argv[1])):
-    new = struct.pack("=BBH", socket.AF_INET, 0, 0) + tuple_of(1, here, there, port, 53)
-    new += tuple_of(2, there, here, 53, port) + attribute(7, struct.pack(">I", 600))
-    link.send(struct.pack("=IHHII", 16 + len(new), 0x0100, 0x0605, port, 0) + new)
-    if struct.unpack_from("=i", link.recv(4096), 16)[0]:
-        sys.exit("the kernel refused an entry")
+    both = tuple_of(1, here, there, port, 53) + tuple_of(2, there, here, 53, port)
+    ask(0x0100, 0x0605, both + attribute(7, struct.pack(">I", 600)))
+if sys.argv[1] == "0":
+    ask(0x0102, 5, b"")
 """
-"""Entries of ctnetlink: IPCTNL_MSG_CT_NEW with both directions of a UDP exchange, and ten minutes to live."""
+"""ctnetlink: IPCTNL_MSG_CT_NEW with both directions of a UDP exchange and ten minutes to live; _CT_DELETE of all."""
 
 
 @fault(turns={"ports.exhausted": "failed", "ports.range": "warned"})
@@ -172,9 +175,12 @@ def tracking_nearly_full(host: LabHost) -> Iterator[None]:
     """The host tracks hundreds of connections, nearly as many as it may: that limit is prepared, as hosts share it."""
     with prepared(host, "/proc/sys/net/netfilter/nf_conntrack_max", lambda _: "320\n"):
         host.run(["python3", "-c", _TRACK, "300"])
-        confirm(int(host.read("/proc/sys/net/netfilter/nf_conntrack_count")) >= 300, host, "300 tracked connections")
-        yield
-        # They go with the host; nothing else there is tracked.
+        try:
+            tracked = int(host.read("/proc/sys/net/netfilter/nf_conntrack_count"))
+            confirm(tracked == 300, host, "300 tracked connections")
+            yield
+        finally:
+            host.run(["python3", "-c", _TRACK, "0"])
 
 
 @fault(turns={"ports.listens": "failed"})
@@ -240,21 +246,26 @@ def reached_past_a_layer(host: LabHost, port: int = 7001) -> Iterator[None]:
 
 
 @contextmanager
-def _range(host: LabHost) -> Iterator[None]:
-    """Few ephemeral ports."""
-    path = "/proc/sys/net/ipv4/ip_local_port_range"
-    before = host.read(path).split()
-    host.shell(f"echo {RANGE[0]} {RANGE[1]} >{path}")
+def _setting(host: LabHost, name: str, value: str) -> Iterator[None]:
+    """A setting of the host's own network, in /proc/sys/net/ipv4."""
+    path = f"/proc/sys/net/ipv4/{name}"
+    before = host.read(path).strip()
+    host.shell(f"echo {value} >{path}")
     try:
         yield
     finally:
-        host.shell(f"echo {' '.join(before)} >{path}")
+        host.shell(f"echo {before} >{path}")
+
+
+def _range(host: LabHost) -> AbstractContextManager[None]:
+    """Few ephemeral ports."""
+    return _setting(host, "ip_local_port_range", f"{RANGE[0]} {RANGE[1]}")
 
 
 @contextmanager
 def _closed_connections(host: LabHost, port: int, *, tw_reuse: int) -> Iterator[None]:
-    host.shell(f"echo {tw_reuse} >/proc/sys/net/ipv4/tcp_tw_reuse")
-    with _service(host, port), _range(host), _python(host, _CLOSE, HERE, str(port), "90"):
+    reuse = _setting(host, "tcp_tw_reuse", str(tw_reuse))
+    with reuse, _service(host, port), _range(host), _python(host, _CLOSE, HERE, str(port), "90"):
         _wait_for(host, "time-wait", port, 90)
         yield
 
