@@ -5,7 +5,7 @@ that there is: with 50,000 sockets, a tenth of a CPU second.
 Source: proc_pid_fd(5).
 """
 
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Set
 
 from shipworthy.probes.runtime.machine import Machine
 
@@ -30,6 +30,8 @@ class Descriptors(NamedTuple):
     """By process."""
     sockets: Dict[int, int]
     """A process that holds it, by the socket's inode."""
+    shared_sockets: Dict[int, Set[int]]
+    """All that hold it, where it is more than one: a service's processes, or a service and what activates it."""
     deleted: List[Deleted]
     denied: int
     """Processes whose descriptors this user may not see: not none, but unknown."""
@@ -43,6 +45,7 @@ def read_descriptors(machine: Machine) -> Descriptors:
 def _read(machine: Machine) -> Descriptors:
     counts: Dict[int, int] = {}
     sockets: Dict[int, int] = {}
+    shared: Dict[int, Set[int]] = {}
     deleted: List[Deleted] = []
     denied = 0
     for name in machine.list("/proc"):
@@ -59,7 +62,10 @@ def _read(machine: Machine) -> Descriptors:
         counts[pid] = len(links)
         for descriptor, target in links:
             if target.startswith(_SOCKET):
-                sockets[int(target[len(_SOCKET) : -1])] = pid
+                inode = int(target[len(_SOCKET) : -1])
+                other = sockets.setdefault(inode, pid)
+                if other != pid:
+                    shared.setdefault(inode, {other}).add(pid)
             elif target.endswith(_DELETED) and target.startswith("/"):
                 deleted.append(Deleted(pid, int(descriptor), target[: -len(_DELETED)]))
-    return Descriptors(counts, sockets, deleted, denied)
+    return Descriptors(counts, sockets, shared, deleted, denied)
