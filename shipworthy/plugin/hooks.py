@@ -72,9 +72,14 @@ class Hooks:
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_pycollect_makeitem(self) -> Generator[None, Any, Any]:
+        """A check of things that no policy names is not there."""
+        made = yield
+        return [item for item in made if not is_of_nothing(item)] if isinstance(made, list) else made
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
         """Before selection: subjects as marks. After it: what is left is what this run is asked."""
-        items[:] = [item for item in items if not is_of_nothing(item)]
         for item in items:
             mark(item)
         yield
