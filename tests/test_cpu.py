@@ -15,21 +15,12 @@ from shipworthy.probes.parts.cpu_waiting import NO_PRESSURE
 
 @check("cpu.busy")
 def test_cores_are_not_busy_all_the_time(cpu: Cpu, policy: HostPolicy) -> None:
-    """The cores have time left, and so has what a control group around the login allows of it.
+    """The cores that the login may use have time left.
 
     Why: work that finds no idle core waits; from 90 % on, waiting times grow faster than the work.
     Look: the processes in the evidence; `top`, `pidstat -u 1`; iowait is idle time and no work.
     """
-    limit = policy.cpu.busy
-    verdicts = [limit.allows(seen(cpu, "usage.whole.busy_percent"), evidence=_usage(cpu))]
-    verdicts += [
-        limit.allows(
-            group.used_percent, evidence=_processes(cpu), what=f"quota of {_cores(group)} in {group.path} used"
-        )
-        for group in seen(cpu, "groups")
-        if group.used_percent is not None
-    ]
-    assert all(verdicts)
+    assert policy.cpu.busy.allows(seen(cpu, "usage.whole.busy_percent"), evidence=_usage(cpu))
 
 
 @check("cpu.core")
@@ -75,10 +66,11 @@ def test_load_is_bearable(cpu: Cpu, policy: HostPolicy) -> None:
     wait for disks too, so it is judged together with the pressure and the tasks that really want a core.
     Look: `vmstat 1` (r, b); processes in state R and D: `ps -eo state,pid,args | grep '^[RD]'`.
     """
-    load: Limit = policy.cpu.load
+    per_core = seen(cpu, "load.per_core")
+    limit: Limit = policy.cpu.load
     if not _cores_are_wanted(cpu, policy):
-        load = load.softened()
-    assert load.allows(seen(cpu, "load.per_core"), evidence=_load(cpu))
+        limit = limit.softened()
+    assert limit.allows(per_core, evidence=_load(cpu))
 
 
 @check("cpu.pressure")
@@ -121,8 +113,8 @@ def _usage(cpu: Cpu) -> Iterator[str]:
     usage = cpu.usage
     if usage is None:
         return
-    of = f"{cpu.cores.allowed or cpu.cores.online} cores" if cpu.cores else "the cores"
-    yield f"{of} over {SECONDS.format(usage.seconds)}: {_shares(usage.whole)}"
+    cores = seen(cpu, "cores")
+    yield f"{cores.allowed or cores.online} cores over {SECONDS.format(usage.seconds)}: {_shares(usage.whole)}"
     yield from _processes(cpu)
 
 
@@ -167,7 +159,8 @@ def _load(cpu: Cpu) -> Iterator[str]:
 
 def _stopped(cpu: Cpu, group: CpuGroup) -> Iterator[str]:
     stopped = SECONDS.format(group.throttled_seconds)
-    yield f"{group.path}: stopped in {group.throttled} of {group.periods} periods, for {stopped} in all"
+    used = f", {group.used_cores:.2g} cores used" if group.used_cores is not None else ""
+    yield f"{group.path}: stopped in {group.throttled} of {group.periods} periods, for {stopped} in all{used}"
     yield from _processes(cpu)
 
 

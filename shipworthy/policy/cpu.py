@@ -21,7 +21,7 @@ class Policy(SubjectPolicy):
         warn_above="90 %",
         fail_above=None,
         words="cores busy",
-        says="Time that the cores worked, of what a hypervisor left; of a control group with a quota, its use of that.",
+        says="Time that the cores worked, of what a hypervisor left; of the cores that the login may run on.",
         source="node-mixin NodeCPUHighUsage: 90 %; work in hand is no fault, so it only warns",
     )
     core_busy: Limit = limit(
@@ -115,7 +115,7 @@ class Policy(SubjectPolicy):
         return Request(
             usage=not wanted.isdisjoint({"busy", "core", "steal"}),
             pressure=not wanted.isdisjoint({"load", "pressure"}),
-            groups=not wanted.isdisjoint({"busy", "throttled"}),
+            groups="throttled" in wanted,
             processes=wanted != {"steal"},
             top=max(1, int(self.top)),
             least_periods=int(self.least_periods),

@@ -91,7 +91,6 @@ def in_doubt(request: Request, reading: Cpu) -> bool:
     pairs: List[Tuple[Optional[float], Optional[float]]] = []
     for group in reading.groups or ():
         pairs.append((group.throttled_percent, request.doubt_throttled_percent))
-        pairs.append((group.used_percent, request.doubt_busy_percent))
     if usage is not None:
         pairs += [
             (usage.whole.busy_percent, request.doubt_busy_percent),

@@ -33,8 +33,6 @@ class CpuGroup(NamedTuple):
     quota_cores: float
     """How many cores' time its processes may use together."""
     used_cores: Optional[float]
-    used_percent: Optional[float]
-    """Of the quota."""
     periods: int
     """Periods of enforcement in which anything of it ran."""
     throttled: int
@@ -61,7 +59,6 @@ def over(before: Bounded, after: Bounded, seconds: float, least_periods: int) ->
         path=after.path,
         quota_cores=after.quota_cores,
         used_cores=used,
-        used_percent=None if used is None or not after.quota_cores else round(100.0 * used / after.quota_cores, 4),
         periods=periods,
         throttled=throttled,
         throttled_percent=round(100.0 * throttled / max(1, periods, least_periods), 4),

@@ -203,4 +203,4 @@ def _times(rest: str, path: str, line: int) -> Times:
     if len(fields) < 7:
         raise ParseError("{}: line {}: {} columns of time, not at least 7".format(path, line, len(fields)))
     ticks = [number(field, path, "line {}: column {}".format(line, at)) for at, field in enumerate(fields[:8], 1)]
-    return Times(*ticks[:7], ticks[7] if len(ticks) > 7 else 0)
+    return Times(*(ticks + [0])[:8])
