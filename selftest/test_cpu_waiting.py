@@ -1,4 +1,4 @@
-"""What the checks of waiting and of quotas conclude: a recorded host, a policy → outcome and message, branch by branch."""
+"""What waiting and quotas are judged to be: a recorded host, a policy → outcome and message, branch by branch."""
 
 from __future__ import annotations
 
