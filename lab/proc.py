@@ -67,6 +67,10 @@ def calm() -> dict[str, str]:
         "/proc/pressure/cpu": _PRESSURE,
         "/proc/pressure/io": _PRESSURE,
         "/proc/sys/vm/overcommit_memory": "0\n",
+        "/proc/sys/fs/file-nr": "2000\t0\t400000\n",
+        "/proc/sys/fs/aio-nr": "0\n",
+        "/proc/sys/kernel/pty/nr": "2\n",
+        "/proc/key-users": "    0:     3 2/2 2/1000000 28/25000000\n",
         "/dev/kmsg": "5,0,0,-;Linux version (a log of the lab's own)\n",
         "/proc/sys/kernel/random/boot_id": f"{uuid.uuid4()}\n",
     }

@@ -5,13 +5,14 @@ that there is: with 50,000 sockets, a tenth of a CPU second.
 Source: proc_pid_fd(5).
 """
 
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from shipworthy.probes.runtime.machine import Machine
 
 _GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
 _DELETED = " (deleted)"
 _SOCKET = "socket:["
+_INOTIFY = ("anon_inode:inotify", "inotify")
 
 
 class Deleted(NamedTuple):
@@ -31,6 +32,8 @@ class Descriptors(NamedTuple):
     sockets: Dict[int, int]
     """A process that holds it, by the socket's inode."""
     deleted: List[Deleted]
+    inotify: List[Tuple[int, int]]
+    """(process, descriptor) of each instance of inotify; what it watches, /proc/PID/fdinfo/DESCRIPTOR tells."""
     denied: int
     """Processes whose descriptors this user may not see: not none, but unknown."""
 
@@ -44,6 +47,7 @@ def _read(machine: Machine) -> Descriptors:
     counts: Dict[int, int] = {}
     sockets: Dict[int, int] = {}
     deleted: List[Deleted] = []
+    inotify: List[Tuple[int, int]] = []
     denied = 0
     for name in machine.list("/proc"):
         if not name.isdigit():
@@ -62,4 +66,6 @@ def _read(machine: Machine) -> Descriptors:
                 sockets[int(target[len(_SOCKET) : -1])] = pid
             elif target.endswith(_DELETED) and target.startswith("/"):
                 deleted.append(Deleted(pid, int(descriptor), target[: -len(_DELETED)]))
-    return Descriptors(counts, sockets, deleted, denied)
+            elif target in _INOTIFY:
+                inotify.append((pid, int(descriptor)))
+    return Descriptors(counts, sockets, deleted, inotify, denied)
