@@ -1,8 +1,8 @@
 """Limits: nothing is about to run out, and nothing did of late."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from shipworthy.checks import check
+from shipworthy.checks import check, does_not_apply
 from shipworthy.judging.limits import MILD, hits_of_late, require_all, require_log, rooms, words
 from shipworthy.policy import HostPolicy, Verdict
 from shipworthy.policy.language.limit import Limit
@@ -96,9 +96,11 @@ def _verdict(limit: Limit, room: Headroom) -> Verdict:
     return (limit.softened() if room.mild else limit).allows(room.percent, what=words(room))
 
 
-def _judge(limits: Limits, field: str, verdicts: Iterable[Verdict]) -> None:
+def _judge(limits: Limits, field: str, verdicts: Sequence[Verdict]) -> None:
     if all(verdicts):
         require_all(limits, field)
+    if not verdicts:
+        does_not_apply("nothing here has a limit of this kind")
     assert all(verdicts)
 
 

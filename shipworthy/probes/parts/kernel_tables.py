@@ -131,8 +131,13 @@ def _permanent(machine: Machine) -> int:
         lines = lines_of(machine.read(path))[1:]
     except OSError:
         return 0
-    flags = [line.split()[2:3] for line in lines]
-    return sum(1 for each in flags if each and int(each[0], 16) & _PERMANENT)
+    found = 0
+    for index, line in enumerate(lines, 2):
+        try:
+            found += bool(int(line.split()[2], 16) & _PERMANENT)
+        except (IndexError, ValueError):
+            raise ParseError("{}: line {} {!r}: the third column is no flags".format(path, index, line)) from None
+    return found
 
 
 def _sockstat(machine: Machine, protocol: str, name: str) -> int:

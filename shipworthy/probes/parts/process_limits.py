@@ -21,6 +21,7 @@ _MAPPED = 16
 _SMALLEST_PAGE = 4096
 _IPC_LOCK, _ADMIN, _RESOURCE = 1 << 14, 1 << 21, 1 << 24
 _ROOT = 0
+_ASKED = ("Max processes", "Max open files", "Max locked memory", "Max address space")
 
 
 class Bound(NamedTuple):
@@ -79,12 +80,12 @@ def of_users(eyes: Eyes, bounds: List[Bound], least: int, top: int) -> List[Head
 
 def parse_limits(data: bytes, path: str) -> Dict[str, Optional[int]]:
     """/proc/PID/limits → the soft limits that are asked for, by their names there; None for `unlimited`."""
+    if b"Max processes" not in data:
+        raise ParseError("{}: no line begins with 'Max processes'".format(path))
     found: Dict[str, Optional[int]] = {}
-    for name in ("Max processes", "Max open files", "Max locked memory", "Max address space"):
+    for name in _ASKED:
         at = data.find(name.encode())
-        if at < 0:
-            raise ParseError("{}: no line begins with {!r}".format(path, name))
-        words = data[at + len(name) : at + 60].split(None, 1)
+        words = data[at + len(name) : at + 60].split(None, 1) if at >= 0 else [b"unlimited"]
         soft = words[0].decode("ascii", "replace") if words else ""
         found[name] = None if soft == "unlimited" else number(soft, path, name)
     return found
