@@ -45,7 +45,8 @@ KERNEL = {
     "file handles": Case(
         "failed",
         "file handles (380000 of 400000, then ENFILE) 95 %, limit 90 %",
-        sysctl("fs/file-nr", 380_000, 0, 400_000),
+        {**sysctl("fs/file-nr", 380_000, 0, 400_000), **process(77, "java", opened=9), "/proc/77/comm": "java\n"},
+        first="java[77]: 9 descriptors",
     ),
     "file handles that are free": Case("passed", "", sysctl("fs/file-nr", 380_000, 200_000, 400_000)),
     "file handles without a limit": Case("passed", "", sysctl("fs/file-nr", 380_000, 0, 2**63 - 1)),
@@ -255,7 +256,12 @@ def user(threads: int, limit: int, **more: str) -> Files:
 SIGNALS = "pending signals of uid 7, by timers[77] (95 of 100, then EAGAIN) "
 USERS = {
     "room": Case("passed", ""),
-    "tasks": Case("failed", "tasks of uid 7, by node[77] (95 of 100, then EAGAIN) " + FULL.format(95), user(95, 100)),
+    "tasks": Case(
+        "failed",
+        "tasks of uid 7, by node[77] (95 of 100, then EAGAIN) " + FULL.format(95),
+        user(95, 100),
+        first="node[77]: 85",
+    ),
     "more tasks than this one might have": Case(
         "failed", "tasks of uid 7, by node[77] (150 of 100, then EAGAIN) " + FULL.format(150), user(150, 100)
     ),

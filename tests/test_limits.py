@@ -9,6 +9,7 @@ from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.limits import Limits
 from shipworthy.probes.parts.headroom import Headroom
+from shipworthy.probes.parts.kernel_tables import FILE_HANDLES
 from shipworthy.snapshot import Facts, Previous
 
 
@@ -19,7 +20,7 @@ def test_kernel_tables_have_room(limits: Limits, policy: HostPolicy) -> None:
     Why: when one is full, the next open(), login or start of a database fails, whoever filled it.
     Look: /proc/sys/fs/file-nr; `ipcs -u`, `ipcs -l`; the sysctl of the same name.
     """
-    named = {"file handles": policy.limits.file_handles}
+    named = {FILE_HANDLES: policy.limits.file_handles}
     verdicts = [_verdict(named.get(room.what, policy.limits.kernel), room) for room in rooms(limits, "kernel")]
     _judge(limits, "kernel", verdicts)
 
@@ -93,7 +94,7 @@ def test_no_limit_was_hit(limits: Limits, policy: HostPolicy, previous: Previous
 
 
 def _verdict(limit: Limit, room: Headroom) -> Verdict:
-    return (limit.softened() if room.mild else limit).allows(room.percent, what=words(room))
+    return (limit.softened() if room.mild else limit).allows(room.percent, evidence=room.by, what=words(room))
 
 
 def _judge(limits: Limits, field: str, verdicts: Sequence[Verdict]) -> None:

@@ -12,6 +12,8 @@ from lab.proc import prepared, with_fields
 from lab.rising import rising
 from lab.waiting import wait_until
 
+_PERIOD = 100_000
+"""Microseconds."""
 _COLUMNS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 
 
@@ -79,28 +81,35 @@ def _quota(host: LabHost, cores: float) -> Iterator[str]:
     Where the machine has version 1, the host gets to see its hierarchy of this controller meanwhile.
     """
     with ExitStack() as stack:
-        v1 = "/sys/fs/cgroup/cpu"
-        top = "/sys/fs/cgroup"
-        if not host.exists(f"{top}/cgroup.controllers"):
-            top = v1
+        top, before, group = "/sys/fs/cgroup", "/sys/fs/cgroup/init", "/sys/fs/cgroup/lab-job"
+        v1 = not host.exists(f"{top}/cgroup.controllers")
+        if v1:
+            top = before = f"{top}/cpu"
             host.run(["mkdir", top])
             stack.callback(host.run, ["rmdir", top])
-            host.run(["mount", "-t", "cgroup", "-o", "cpu", "cgroup", top])
+            host.run(["mount", "-t", "cgroup", "-o", _controllers(host), "cgroup", top])
             stack.callback(host.run, ["umount", top])
-        group = f"{top}/{host.directory.name}-{host.name}" if top == v1 else f"{top}/lab-job"
-        host.run(["mkdir", group])
+            # All of the machine's hierarchy is seen here: the group has the name by which what is left is removed.
+            group = f"{top}/{host.directory.name}/{host.name}"
+            stack.callback(host.run, ["rmdir", f"{top}/{host.directory.name}"], check=False)
+        host.run(["mkdir", "-p", group])
         stack.callback(wait_until, lambda: _gone(host, group), within=5, what=f"{group} to end")
-        period = 100_000
-        if top == v1:
-            host.write(f"{group}/cpu.cfs_period_us", str(period))
-            host.write(f"{group}/cpu.cfs_quota_us", str(int(period * cores)))
+        quota = int(_PERIOD * cores)
+        if v1:
+            host.write(f"{group}/cpu.cfs_period_us", str(_PERIOD))
+            host.write(f"{group}/cpu.cfs_quota_us", str(quota))
         else:
-            host.write(f"{group}/cpu.max", f"{int(period * cores)} {period}")
+            host.write(f"{group}/cpu.max", f"{quota} {_PERIOD}")
         daemon = host.read("/run/sshd.pid").strip()
-        before = top if top == v1 else f"{top}/init"
         stack.callback(host.write, f"{before}/cgroup.procs", daemon)
         host.write(f"{group}/cgroup.procs", daemon)
         yield group
+
+
+def _controllers(host: LabHost) -> str:
+    """Those of the version 1 hierarchy that has this one, `cpu` or `cpu,cpuacct`."""
+    names = [line.split(":")[1] for line in host.read("/proc/self/cgroup").splitlines()]
+    return next((each for each in names if "cpu" in each.split(",")), "cpu")
 
 
 def _gone(host: LabHost, group: str) -> bool:

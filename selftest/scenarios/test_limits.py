@@ -43,6 +43,11 @@ def test_its_message_names_what_runs_out(broken: Broken, name: str) -> None:
     assert "\n" not in message
 
 
+def test_the_evidence_names_who_has_it(broken: Broken) -> None:
+    assert re.fullmatch(r"python3\[[0-9]+\]: 95 tasks", broken.run.of("user")["limits.users"].evidence[0])
+    assert re.fullmatch(r".+\[[0-9]+\]: [0-9]+ descriptors", broken.run.of("files")["limits.kernel"].evidence[0])
+
+
 def test_nothing_but_the_declared_turns(broken: Broken) -> None:
     assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
     assert broken.run.status == 1

@@ -10,14 +10,14 @@ from typing import Dict, Generator, List, NamedTuple, Optional
 from shipworthy.probes.parts.cgroups import mounts
 from shipworthy.probes.parts.headroom import Headroom, Row, fullest, read_rows, setting
 from shipworthy.probes.parts.kernel_log import read_log
-from shipworthy.probes.parts.kernel_tables import kernel_rows, network_rows
+from shipworthy.probes.parts.kernel_tables import FILE_HANDLES, kernel_rows, network_rows
 from shipworthy.probes.parts.limit_hits import FORK_REFUSED, LogHit, hits_in, read_counts
+from shipworthy.probes.parts.loadavg import LOADAVG, parse_tasks
 from shipworthy.probes.parts.oom_groups import contained
-from shipworthy.probes.parts.process_limits import of_processes, of_users, read_bounds
+from shipworthy.probes.parts.process_limits import holders_of_files, of_processes, of_users, read_bounds
 from shipworthy.probes.parts.task_groups import TaskGroups, read_task_groups
-from shipworthy.probes.runtime.errors import NotSeen, ParseError
+from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
-from shipworthy.probes.runtime.parse import number
 from shipworthy.probes.runtime.seen import Eyes
 
 VERSION = 1
@@ -25,7 +25,6 @@ VERSION = 1
 OTHERS_LOG = "the kernel's log tells of other containers too"
 
 _NOT_ASKED = "not asked"
-_LOADAVG = "/proc/loadavg"
 
 
 class Request(NamedTuple):
@@ -87,7 +86,7 @@ def probe(machine: Machine, request: Request) -> Generator[None, float, Limits]:
     eyes.unseen.update({name: _NOT_ASKED for name, wanted in asked.items() if not wanted})
     least, top = request.least, request.top
     return Limits(
-        kernel=read_rows(eyes, "kernel", kernel_rows(machine)) if request.kernel else None,
+        kernel=_kernel(eyes) if request.kernel else None,
         network=read_rows(eyes, "network", network_rows(machine)) if request.network else None,
         tasks=_tasks(eyes, least, top) if request.tasks else None,
         processes=of_processes(eyes, bounds, least, top) if request.processes and bounds is not None else None,
@@ -98,12 +97,13 @@ def probe(machine: Machine, request: Request) -> Generator[None, float, Limits]:
     )
 
 
-def parse_tasks(text: str, path: str = _LOADAVG) -> int:
-    """All tasks of the machine, from the fourth field of five, `running/all`."""
-    fields = text.split()
-    if len(fields) != 5:
-        raise ParseError("{}: {!r} has not five fields".format(path, text.strip()))
-    return number(fields[3].partition("/")[2], path, "field 4 of {!r}".format(text.strip()))
+def _kernel(eyes: Eyes) -> List[Headroom]:
+    """Who holds the file handles is a dear question, so it is only asked when they are half gone."""
+    rows = read_rows(eyes, "kernel", kernel_rows(eyes.machine))
+    for index, row in enumerate(rows):
+        if row.what == FILE_HANDLES and row.percent > 50:
+            rows[index] = row._replace(by=eyes.see("kernel.holders", lambda: holders_of_files(eyes.machine)) or [])
+    return rows
 
 
 def _tasks(eyes: Eyes, least: int, top: int) -> List[Headroom]:
@@ -121,7 +121,7 @@ def _tasks(eyes: Eyes, least: int, top: int) -> List[Headroom]:
 
 
 def _all(machine: Machine) -> int:
-    return parse_tasks(machine.read(_LOADAVG))
+    return parse_tasks(machine.read(LOADAVG))
 
 
 def _counters(eyes: Eyes, sample: int) -> Dict[str, int]:

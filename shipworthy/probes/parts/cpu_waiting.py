@@ -5,16 +5,16 @@ Source: kernel/sched/loadavg.c, Documentation/accounting/psi.rst.
 """
 
 import errno
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 from shipworthy.probes.parts.cgroups import NoGroups, hierarchy, mounts, parse_cgroup
 from shipworthy.probes.parts.cpu_times import Accounts
+from shipworthy.probes.parts.loadavg import LOADAVG, parse_averages
 from shipworthy.probes.parts.oom_groups import contained
-from shipworthy.probes.runtime.errors import NotSeen, ParseError
+from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
-from shipworthy.probes.runtime.parse import PressureLine, delta, number, parse_pressure
+from shipworthy.probes.runtime.parse import PressureLine, delta, parse_pressure
 
-_LOADAVG = "/proc/loadavg"
 _MACHINE = "/proc/pressure/cpu"
 NO_PRESSURE = "this kernel does not tell how long tasks wait for a core (PSI)"
 """Before Linux 4.20, or where PSI is off."""
@@ -57,7 +57,7 @@ class Waited(NamedTuple):
 
 def read_load(machine: Machine, before: Accounts, after: Accounts) -> Load:
     """The load now, and the tasks at both ends of the window. Raises OSError, ParseError."""
-    one, five, fifteen = parse_loadavg(machine.read(_LOADAVG))
+    one, five, fifteen = parse_averages(machine.read(LOADAVG))
     return Load(
         one=one,
         five=five,
@@ -89,21 +89,6 @@ def pressure_between(before: Waited, after: Waited, seconds: float) -> Pressure:
     waited = delta(before.some.total_microseconds, after.some.total_microseconds, after.path, "some: total")
     percent = min(100.0, round(waited / seconds / 1e4, 4))
     return Pressure(after.of, percent, after.some.avg60, after.some.avg300)
-
-
-def parse_loadavg(text: str, path: str = _LOADAVG) -> Tuple[float, float, float]:
-    """`0.20 0.18 0.12 1/80 11206` → the averages of 1, 5 and 15 minutes."""
-    fields = text.split()
-    if len(fields) != 5:
-        raise ParseError("{}: {!r} has not five fields".format(path, text.strip()))
-    return _average(fields[0], path, 1), _average(fields[1], path, 2), _average(fields[2], path, 3)
-
-
-def _average(text: str, path: str, field: int) -> float:
-    whole, point, part = text.partition(".")
-    for digits in (whole, part) if point else ("",):
-        number(digits, path, "field {} of the load {!r}".format(field, text))
-    return float(text)
 
 
 def _own_file(machine: Machine) -> str:

@@ -29,6 +29,8 @@ class Headroom(NamedTuple):
     """Whose it is, where everybody has his own: a process, a user, a control group."""
     mild: bool = False
     """At the limit the kernel sheds load, or a program was meant to stop: no work need be lost."""
+    by: List[str] = []  # noqa: RUF012 -- never changed: a NamedTuple's default
+    """Who has most of it, where that is worth a look."""
 
     @property
     def percent(self) -> float:

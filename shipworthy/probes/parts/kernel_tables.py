@@ -11,6 +11,8 @@ from shipworthy.probes.runtime.errors import ParseError
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.parse import lines_of, number
 
+FILE_HANDLES = "file handles"
+
 _NO_SPACE = "ENOSPC"
 _PERMANENT = 0x4
 """ATF_PERM in /proc/net/arp."""
@@ -18,7 +20,7 @@ _PERMANENT = 0x4
 
 def kernel_rows(machine: Machine) -> Iterator[Row]:
     """What any program may run out of, whoever it belongs to."""
-    yield Row("file handles", "ENFILE", lambda: _file_handles(machine))
+    yield Row(FILE_HANDLES, "ENFILE", lambda: _file_handles(machine))
     yield Row("asynchronous requests", "EAGAIN", lambda: _pair(machine, "fs/aio-nr", "fs/aio-max-nr"))
     yield Row("pseudo-terminals", _NO_SPACE, lambda: _pair(machine, "kernel/pty/nr", "kernel/pty/max"))
     yield Row(

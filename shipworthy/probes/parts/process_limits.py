@@ -5,6 +5,7 @@ The limits are those of the running process, not of limits.conf: that speaks of 
 Source: linux.md, section 7; getrlimit(2), proc_pid_limits(5), proc_key_users(5), inotify(7).
 """
 
+import heapq
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from shipworthy.probes.parts.descriptors import read_descriptors
@@ -19,6 +20,7 @@ _KEY_USERS = "/proc/key-users"
 _MAPPED = 16
 """Of how many processes the mappings are counted, which is dear: of those with most page tables."""
 _SMALLEST_PAGE = 4096
+_NAMED = 3
 _IPC_LOCK, _ADMIN, _RESOURCE = 1 << 14, 1 << 21, 1 << 24
 _ROOT = 0
 _ASKED = ("Max processes", "Max open files", "Max locked memory", "Max address space")
@@ -75,6 +77,19 @@ def of_users(eyes: Eyes, bounds: List[Bound], least: int, top: int) -> List[Head
     watched = eyes.see("users.inotify", lambda: _inotify(eyes.machine, {bound.pid: bound.uid for bound in bounds}))
     for what in ("inotify instances", "inotify watches"):
         found += fullest((each for each in watched or () if each.what == what), top)
+    return found
+
+
+def holders_of_files(machine: Machine) -> List[str]:
+    """The processes that have most descriptors, as far as this user may see."""
+    counts = read_descriptors(machine).counts
+    found = []
+    for pid in heapq.nlargest(_NAMED, counts, key=lambda each: counts[each]):
+        try:
+            name = machine.read("/proc/{}/comm".format(pid)).rstrip("\n")
+        except GONE:
+            continue
+        found.append("{}[{}]: {} descriptors".format(name, pid, counts[pid]))
     return found
 
 
@@ -219,7 +234,9 @@ def _tasks(bounds: List[Bound], least: int) -> Iterator[Headroom]:
             lowest[bound.uid] = bound
     for uid, bound in lowest.items():
         of = "{}, by {}".format(_user(uid), bound.of)
-        yield Headroom("tasks", threads[uid], bound.limits["Max processes"] or 0, "EAGAIN", of)
+        most = heapq.nlargest(_NAMED, (each for each in bounds if each.uid == uid), key=lambda each: each.threads)
+        by = ["{}: {} tasks".format(each.of, each.threads) for each in most]
+        yield Headroom("tasks", threads[uid], bound.limits["Max processes"] or 0, "EAGAIN", of, by=by)
 
 
 def _signals(bounds: Iterable[Bound], least: int) -> Iterator[Headroom]:
