@@ -93,8 +93,8 @@ class Policy(SubjectPolicy):
         says="Limits of processes, users and control groups that are lower forbid something, and are not judged.",
         source="judgement: sandboxes set limits of none or a few",
     )
-    descriptor_caches: tuple[str, ...] = Field(
-        ("postgres", "mysqld", "mariadbd"),
+    descriptor_caches: list[str] = Field(
+        ["postgres", "mysqld", "mariadbd"],
         description="Programs that keep files open as a cache, up to their limit: they are judged only when it is"
         " reached.",
     )

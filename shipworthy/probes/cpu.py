@@ -116,6 +116,8 @@ def _take(machine: Machine, request: Request, sample: int) -> _Sample:
 def _read(machine: Machine, request: Request, before: _Sample, after: _Sample, seconds: float) -> Cpu:
     eyes = Eyes(machine)
     eyes.unseen.update({**before.unseen, **after.unseen})
+    if not request.groups:
+        eyes.unseen["groups"] = _NOT_ASKED
     own = Own(after.own.pid, after.own.user - before.own.user, after.own.system - before.own.system)
     groups = _both(eyes, "groups", before.bounds, after.bounds, lambda a, b: _over(a, b, seconds, request))
     cores, usage, load = None, None, None
@@ -127,8 +129,7 @@ def _read(machine: Machine, request: Request, before: _Sample, after: _Sample, s
         cores = read_cores(eyes, last, allowed, after.bounds)
         usage = eyes.see("usage", lambda: usage_between(first, last, own, allowed, seconds, request.top))
         load = eyes.see("load", lambda: read_load(machine, first, last))
-    asked = {"usage": request.usage, "pressure": request.pressure, "groups": request.groups}
-    asked["busiest"] = request.processes
+    asked = {"usage": request.usage, "pressure": request.pressure, "busiest": request.processes}
     eyes.unseen.update({name: _NOT_ASKED for name, wanted in asked.items() if not wanted})
     return Cpu(
         cores=cores,
