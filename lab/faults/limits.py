@@ -24,7 +24,8 @@ for _ in range(int(sys.argv[1]) - 1):
 time.sleep(3600)
 """
 _CLIENT = """
-import socket, time
+import socket, sys, time
+most = int(sys.argv[1])
 server = socket.create_server(("127.0.0.1", 0))
 def one():
     client = socket.create_connection(server.getsockname())
@@ -35,20 +36,12 @@ def waiting():
     fields = open("/proc/net/sockstat").read().split("TCP:")[1].split()
     return int(fields[fields.index("tw") + 1])
 while True:
-    while waiting() < 16:
+    while waiting() < most:
         one()
+        time.sleep(0.01)
     time.sleep(0.1)
 """
-_FORK = """
-import os, time
-while True:
-    try:
-        if os.fork() == 0:
-            os._exit(0)
-        os.wait()
-    except BlockingIOError:
-        time.sleep(0.02)
-"""
+"""Keeps so many of its connections in TIME_WAIT, or tries to for ever."""
 
 
 @fault(turns={"limits.kernel": "failed"})
@@ -84,7 +77,7 @@ def connection_tracking_full(host: LabHost) -> Iterator[None]:
 @fault(turns={"limits.network": "warned"})
 def time_wait_nearly_full(host: LabHost) -> Iterator[None]:
     """A client that opens a connection for each request, and room for few that are in TIME_WAIT."""
-    with _setting(host, "net/ipv4/tcp_max_tw_buckets", 20), _running(host, _CLIENT, "client"):
+    with _setting(host, "net/ipv4/tcp_max_tw_buckets", 20), _running(host, _CLIENT, "client", "16"):
         wait_until(lambda: _time_wait(host) >= 16, within=30, what=f"{host.name}: sockets in TIME_WAIT")
         yield
 
@@ -119,13 +112,21 @@ def user_full_of_tasks(host: LabHost) -> Iterator[None]:
 
 
 @fault(turns={"limits.already_hit": "warned"})
-def forks_refused(host: LabHost) -> Iterator[None]:
-    """A job wants to fork, its control group does not let it, and it tries again."""
-    with _group(host, 1) as group, _running(host, _FORK, "job", inside=group):
-        refused = f"{group}/pids.events"
-        confirm(host.exists(refused), host, f"no {refused}: this kernel does not count them")
-        wait_until(lambda: int(host.read(refused).split()[1]) > 0, within=30, what=f"{host.name}: a refused fork")
+def time_wait_overflows(host: LabHost) -> Iterator[None]:
+    """A proxy that uses its sockets again, and has more in TIME_WAIT than there is room for: they are closed early."""
+    with (
+        _setting(host, "net/ipv4/tcp_tw_reuse", 1),
+        _setting(host, "net/ipv4/tcp_max_tw_buckets", 4),
+        _running(host, _CLIENT, "proxy", "1000"),
+    ):
+        wait_until(lambda: overflows(host) > 0, within=30, what=f"{host.name}: TIME_WAIT to overflow")
         yield
+
+
+def overflows(host: LabHost) -> int:
+    """How often a socket found no room in TIME_WAIT, on this host."""
+    names, values = (line.split() for line in host.read("/proc/net/netstat").splitlines()[:2])
+    return int(values[names.index("TCPTimeWaitOverflow")])
 
 
 @contextmanager

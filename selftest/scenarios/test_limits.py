@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from lab.faults import limits
+from lab import lab
+from lab.faults import Turn, limits
 from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+from selftest.scenarios.suite import suite
 
 pytestmark = pytest.mark.xdist_group("limits")
 
@@ -20,7 +23,7 @@ CASES = {
     "group": Case(limits.control_group_full_of_tasks, r"tasks of /lab-tasks \(38 of 40, then EAGAIN\) 95 %"),
     "descriptors": Case(limits.descriptors_used_up, r"descriptors of python3\[[0-9]+\] \(9[45] of 100, then EMFILE\)"),
     "user": Case(limits.user_full_of_tasks, r"tasks of uid [0-9]+, by python3\[[0-9]+\] \(95 of 100, then EAGAIN\)"),
-    "refused": Case(limits.forks_refused, r"fork refused at pids.max \(/lab-tasks\): times [0-9]+, warning above 0"),
+    "overflowing": Case(limits.time_wait_overflows, "TIME_WAIT table full: times [0-9]+, warning above 0"),
 }
 
 
@@ -56,3 +59,16 @@ def test_nothing_but_the_declared_turns(broken: Broken) -> None:
 def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
     for name in WELL:
         assert broken.untouched(name)
+
+
+def test_what_was_hit_between_two_runs_is_told(tmp_path: Path) -> None:
+    """Nothing overflows while the runs look: the second one knows it by what the first had counted."""
+    with lab(hosts=1) as fleet:
+        first = suite(fleet, "-m", "limits", reports=tmp_path)
+        with limits.time_wait_overflows(fleet[0]):
+            pass
+        second = suite(fleet, "-m", "limits", reports=tmp_path)
+        times = limits.overflows(fleet[0])
+    assert first.turned == set(), first
+    assert second.turned == {Turn("limits.already_hit", "db", "warned")}, second
+    assert second.of("db")["limits.already_hit"].message == f"TIME_WAIT table full: times {times}, warning above 0"
