@@ -160,7 +160,8 @@ def told(case: Case, check: str, tmp_path: Path) -> None:
     root = judged.write(tmp_path / "before", {**WELL, **case.files})
     then = judged.write(tmp_path / "then", {**WELL, **case.files, **case.then})
     by = judged.policy(extends=case.extends, limits=case.policy)
-    reading: Limits = judged.read("limits", root, then, Request(least=int(by.limits.least)))
+    asked = Request(least=int(by.limits.least), caches=by.limits.descriptor_caches)
+    reading: Limits = judged.read("limits", root, then, asked)
     arguments = {"previous": case.previous, "facts": judged.facts(case.uptime)}
     said = judged.judge("limits", check, limits=reading, policy=by, **arguments)
     assert (said.outcome, said.message) == (case.outcome, case.message)

@@ -202,6 +202,14 @@ PROCESSES = {
     "a cache of files": Case(
         "skipped", "nothing here has a limit of this kind", process(77, "postgres", opened=98, files=100)
     ),
+    "many caches do not hide who is none": Case(
+        "failed",
+        "descriptors of java[77] (95 of 100, then EMFILE) " + FULL.format(95),
+        {
+            **process(77, "java", opened=95, files=100),
+            **{k: v for pid in range(80, 90) for k, v in process(pid, "postgres", opened=99, files=100).items()},
+        },
+    ),
     "a cache at its limit": Case(
         "failed",
         "descriptors of postgres[77] (100 of 100, then EMFILE) " + FULL.format(100),

@@ -1,6 +1,6 @@
 """Limits: nothing is about to run out, and nothing did of late."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from shipworthy.checks import check, does_not_apply
 from shipworthy.judging.limits import MILD, hits_of_late, require_all, require_log, rooms, words
@@ -55,12 +55,7 @@ def test_no_process_is_near_its_own_limits(limits: Limits, policy: HostPolicy) -
     Why: a server without descriptors accepts no connection and opens no log, and says so nowhere but in that log.
     Look: /proc/PID/limits, `ls /proc/PID/fd | wc -l`; LimitNOFILE= of the unit; vm.max_map_count.
     """
-    caches = policy.limits.descriptor_caches
-    verdicts = [
-        _verdict(policy.limits.processes, room)
-        for room in rooms(limits, "processes")
-        if not (_is_a_cache(room, caches) and room.used < room.limit)
-    ]
+    verdicts = [_verdict(policy.limits.processes, room) for room in rooms(limits, "processes")]
     _judge(limits, "processes", verdicts)
 
 
@@ -103,10 +98,6 @@ def _judge(limits: Limits, field: str, verdicts: Sequence[Verdict]) -> None:
     if not verdicts:
         does_not_apply("nothing here has a limit of this kind")
     assert all(verdicts)
-
-
-def _is_a_cache(room: Headroom, caches: Iterable[str]) -> bool:
-    return room.what == "descriptors" and room.of.rpartition("[")[0] in caches
 
 
 def _ages(limits: Limits) -> Iterator[str]:

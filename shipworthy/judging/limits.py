@@ -93,11 +93,7 @@ def _counted(limits: Limits, hits: Hits, previous: Previous, uptime: float | Non
     """By how much counters rose, of those that did."""
     before = previous.counters.get("limits")
     if before:
-        # What went back belongs to a group that was made anew since: all of it is new.
-        rose = {
-            name: now - before.get(name, 0) if now >= before.get(name, 0) else now
-            for name, now in limits.counters.items()
-        }
+        rose = {name: _rise(before.get(name, 0), now) for name, now in limits.counters.items()}
         return {name: times for name, times in rose.items() if times}
     if uptime is not None and uptime <= within:
         return {name: times for name, times in limits.counters.items() if times}

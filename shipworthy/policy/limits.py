@@ -118,5 +118,6 @@ class Policy(SubjectPolicy):
             users="users" in wanted,
             hits="already_hit" in wanted,
             least=int(self.least),
+            caches=self.descriptor_caches,
             top=max(1, int(self.top)),
         )

@@ -42,6 +42,8 @@ class Request(NamedTuple):
     """What was hit already: the kernel's log, and counters at both ends of the window."""
     least: int = 32
     """Limits of processes, users and groups that are lower forbid something, and bound nothing."""
+    caches: List[str] = []  # noqa: RUF012 -- never changed: a NamedTuple's default
+    """Programs that keep files open as a cache, up to their limit of descriptors."""
     top: int = 5
     """How many of each kind are told, the nearest to their limits."""
 
@@ -85,11 +87,14 @@ def probe(machine: Machine, request: Request) -> Generator[None, float, Limits]:
     asked = {name: getattr(request, name) for name in ("kernel", "network", "tasks", "processes", "users", "hits")}
     eyes.unseen.update({name: _NOT_ASKED for name, wanted in asked.items() if not wanted})
     least, top = request.least, request.top
+    processes = None
+    if request.processes and bounds is not None:
+        processes = of_processes(eyes, bounds, least, request.caches, top)
     return Limits(
         kernel=_kernel(eyes) if request.kernel else None,
         network=read_rows(eyes, "network", network_rows(machine)) if request.network else None,
         tasks=_tasks(eyes, least, top) if request.tasks else None,
-        processes=of_processes(eyes, bounds, least, top) if request.processes and bounds is not None else None,
+        processes=processes,
         users=of_users(eyes, bounds, least, top) if request.users and bounds is not None else None,
         hits=_hits(eyes, before, after) if request.hits else None,
         counters=after,

@@ -6,7 +6,7 @@ Source: linux.md, section 7; getrlimit(2), proc_pid_limits(5), proc_key_users(5)
 """
 
 import heapq
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from shipworthy.probes.parts.descriptors import read_descriptors
 from shipworthy.probes.parts.headroom import Headroom, fullest, setting
@@ -59,9 +59,12 @@ def read_bounds(eyes: Eyes) -> List[Bound]:
     return [bound for bound in found if bound is not None]
 
 
-def of_processes(eyes: Eyes, bounds: List[Bound], least: int, top: int) -> List[Headroom]:
-    """The processes that are nearest to a limit of their own, at most `top` for each limit."""
-    found = fullest(_descriptors(eyes, bounds, least), top)
+def of_processes(eyes: Eyes, bounds: List[Bound], least: int, caches: Sequence[str], top: int) -> List[Headroom]:
+    """The processes that are nearest to a limit of their own, at most `top` for each limit.
+
+    Programs called as in `caches` fill up their descriptors, and are told only when there is none left.
+    """
+    found = fullest(_descriptors(eyes, bounds, least, caches), top)
     found += fullest(_mappings(eyes, bounds), top)
     found += fullest(_locked(bounds), top)
     return found + fullest(_sizes(bounds), top)
@@ -170,7 +173,7 @@ def _word(data: bytes, name: bytes, path: str, default: Optional[bytes] = None) 
     return words[0].decode("ascii", "replace") if words else ""
 
 
-def _descriptors(eyes: Eyes, bounds: List[Bound], least: int) -> Iterator[Headroom]:
+def _descriptors(eyes: Eyes, bounds: List[Bound], least: int, caches: Sequence[str]) -> Iterator[Headroom]:
     read = eyes.see("processes.descriptors", lambda: read_descriptors(eyes.machine))
     if read is None:
         return
@@ -180,7 +183,9 @@ def _descriptors(eyes: Eyes, bounds: List[Bound], least: int) -> Iterator[Headro
     for bound in bounds:
         limit, used = bound.limits["Max open files"], read.counts.get(bound.pid)
         # More than it may have: the limit was lowered afterwards, so that nothing more be opened.
-        if limit is not None and used is not None and least <= limit and used <= limit:
+        if limit is None or used is None or limit < least or used > limit:
+            continue
+        if used == limit or bound.name not in caches:
             yield Headroom("descriptors", used, limit, "EMFILE", bound.of)
 
 
@@ -234,9 +239,14 @@ def _tasks(bounds: List[Bound], least: int) -> Iterator[Headroom]:
             lowest[bound.uid] = bound
     for uid, bound in lowest.items():
         of = "{}, by {}".format(_user(uid), bound.of)
-        most = heapq.nlargest(_NAMED, (each for each in bounds if each.uid == uid), key=lambda each: each.threads)
-        by = ["{}: {} tasks".format(each.of, each.threads) for each in most]
-        yield Headroom("tasks", threads[uid], bound.limits["Max processes"] or 0, "EAGAIN", of, by=by)
+        limit = bound.limits["Max processes"] or 0
+        by = _with_most_threads(bounds, uid) if threads[uid] * 2 > limit else []
+        yield Headroom("tasks", threads[uid], limit, "EAGAIN", of, by=by)
+
+
+def _with_most_threads(bounds: List[Bound], uid: int) -> List[str]:
+    most = heapq.nlargest(_NAMED, (each for each in bounds if each.uid == uid), key=lambda each: each.threads)
+    return ["{}: {} tasks".format(each.of, each.threads) for each in most]
 
 
 def _signals(bounds: Iterable[Bound], least: int) -> Iterator[Headroom]:
