@@ -14,8 +14,9 @@ from shipworthy.probes.parts.kernel_tables import FILE_HANDLES, kernel_rows, net
 from shipworthy.probes.parts.limit_hits import FORK_REFUSED, LogHit, hits_in, read_counts
 from shipworthy.probes.parts.loadavg import LOADAVG, parse_tasks
 from shipworthy.probes.parts.oom_groups import contained
-from shipworthy.probes.parts.process_limits import holders_of_files, of_processes, of_users, read_bounds
+from shipworthy.probes.parts.process_limits import holders_of_files, of_processes, read_bounds
 from shipworthy.probes.parts.task_groups import TaskGroups, read_task_groups
+from shipworthy.probes.parts.user_limits import of_users
 from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.seen import Eyes
