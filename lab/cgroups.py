@@ -6,6 +6,7 @@ The host's processes join it before they get a cgroup namespace, in which it is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,8 @@ from lab.waiting import wait_until
 
 _V1 = ("memory", "pids")
 _V2 = ("memory", "pids", "cpu")
+_OF_FAULTS = ("cpu",)
+"""Version 1 hierarchies in which only a fault makes a group: one for all hosts would make every lab slower."""
 
 
 class Hierarchy(NamedTuple):
@@ -24,7 +27,7 @@ class Hierarchy(NamedTuple):
     controller: str
 
 
-def hierarchies() -> list[Hierarchy]:
+def hierarchies(v1: Sequence[str] = _V1) -> list[Hierarchy]:
     """Those that hosts get a part of."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
@@ -32,7 +35,7 @@ def hierarchies() -> list[Hierarchy]:
         kind, _, options = tail.split(" ", 2)
         mount = Path(head.split()[4])
         if kind == "cgroup":
-            found += [Hierarchy(mount, kind, name) for name in _V1 if name in options.split(",")]
+            found += [Hierarchy(mount, kind, name) for name in v1 if name in options.split(",")]
         elif kind == "cgroup2" and "memory" in (mount / "cgroup.controllers").read_text().split():
             found.append(Hierarchy(mount, kind, ""))
     return list({each.mount: each for each in found}.values())
@@ -72,7 +75,7 @@ def settle(lab: str, host: str, keeper: int) -> None:
 
 def remove(lab: str) -> None:
     """Remove the groups of a lab whose processes are gone or about to be."""
-    for each in hierarchies():
+    for each in hierarchies((*_V1, *_OF_FAULTS)):
         wait_until(partial(_removed, each.mount / lab), within=5, what=f"the processes of {lab} to end")
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shipworthy.probes.memory import parse_tasks
 from shipworthy.probes.parts.cgroups import Hierarchy, Mount, hierarchy, parse_cgroup, parse_mounts
 from shipworthy.probes.parts.forkers import parse_processes_limit
-from shipworthy.probes.parts.oom import kills_in, parse_log
+from shipworthy.probes.parts.kernel_log import parse_log
+from shipworthy.probes.parts.loadavg import parse_tasks
+from shipworthy.probes.parts.oom import kills_in
 from shipworthy.probes.parts.processes import parse_start_ticks, parse_status
 from shipworthy.probes.parts.swap import parse_mm_stat, parse_swaps
 from shipworthy.probes.parts.traffic import parse_block_stat

@@ -9,6 +9,7 @@ from typing import Dict, Generator, List, NamedTuple, Optional
 
 from shipworthy.probes.parts.cgroups import CgroupLimit, bounds_or_none, memory_limits, mounts, parse_cgroup
 from shipworthy.probes.parts.forkers import Forker, read_forkers
+from shipworthy.probes.parts.loadavg import LOADAVG, parse_tasks
 from shipworthy.probes.parts.oom import Oom, read_oom
 from shipworthy.probes.parts.oom_groups import contained
 from shipworthy.probes.parts.processes import Processes, read_processes, read_statuses
@@ -16,7 +17,7 @@ from shipworthy.probes.parts.swap import Swap, read_swap
 from shipworthy.probes.parts.traffic import Pressure, Sample, Traffic, read_pressure, read_traffic, take_sample
 from shipworthy.probes.runtime.errors import NotSeen, ParseError
 from shipworthy.probes.runtime.machine import Machine
-from shipworthy.probes.runtime.parse import KIBIBYTE, Table, number, only_number, parse_meminfo
+from shipworthy.probes.runtime.parse import KIBIBYTE, Table, only_number, parse_meminfo
 from shipworthy.probes.runtime.seen import Eyes, table
 
 VERSION = 1
@@ -272,15 +273,8 @@ def _tasks(eyes: Eyes) -> Tasks:
         path = "/proc/sys/kernel/" + name
         return eyes.see("tasks." + field, lambda: only_number(eyes.machine.read(path), path))
 
-    total = eyes.see("tasks.total", lambda: parse_tasks(eyes.machine.read("/proc/loadavg")))
+    total = eyes.see("tasks.total", lambda: parse_tasks(eyes.machine.read(LOADAVG)))
     return Tasks(total, setting("pid_max", "pid_max"), setting("threads_max", "threads-max"))
-
-
-def parse_tasks(text: str, path: str = "/proc/loadavg") -> int:
-    """All tasks of the machine, from the fourth field, `running/all`."""
-    fields = text.split()
-    slash = fields[3].partition("/") if len(fields) == 5 else ("", "", "")
-    return number(slash[2], path, "field 4 of {!r}".format(text.strip()))
 
 
 def _limits(machine: Machine) -> List[CgroupLimit]:

@@ -5,13 +5,14 @@ that there is: with 50,000 sockets, a tenth of a CPU second.
 Source: proc_pid_fd(5).
 """
 
-from typing import Dict, List, NamedTuple, Set
+from typing import Dict, List, NamedTuple, Set, Tuple
 
 from shipworthy.probes.runtime.machine import Machine
 
 _GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
 _DELETED = " (deleted)"
 _SOCKET = "socket:["
+_INOTIFY = ("anon_inode:inotify", "inotify")
 
 
 class Deleted(NamedTuple):
@@ -33,6 +34,8 @@ class Descriptors(NamedTuple):
     shared_sockets: Dict[int, Set[int]]
     """All that hold it, where it is more than one: a service's processes, or a service and what activates it."""
     deleted: List[Deleted]
+    inotify: List[Tuple[int, int]]
+    """(process, descriptor) of each instance of inotify; what it watches, /proc/PID/fdinfo/DESCRIPTOR tells."""
     denied: int
     """Processes whose descriptors this user may not see: not none, but unknown."""
 
@@ -47,6 +50,7 @@ def _read(machine: Machine) -> Descriptors:
     sockets: Dict[int, int] = {}
     shared: Dict[int, Set[int]] = {}
     deleted: List[Deleted] = []
+    inotify: List[Tuple[int, int]] = []
     denied = 0
     for name in machine.list("/proc"):
         if not name.isdigit():
@@ -68,4 +72,6 @@ def _read(machine: Machine) -> Descriptors:
                     shared.setdefault(inode, {other}).add(pid)
             elif target.endswith(_DELETED) and target.startswith("/"):
                 deleted.append(Deleted(pid, int(descriptor), target[: -len(_DELETED)]))
-    return Descriptors(counts, sockets, shared, deleted, denied)
+            elif target in _INOTIFY:
+                inotify.append((pid, int(descriptor)))
+    return Descriptors(counts, sockets, shared, deleted, inotify, denied)

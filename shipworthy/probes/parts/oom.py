@@ -2,28 +2,24 @@
 
 In: /proc/vmstat, the control groups' events, /dev/kmsg. Out: `Oom`. The counter decides how many; the log, which
 rotates and may be closed to this user, and the groups say when, whom, and for whose want of memory.
-Source: mm/oom_kill.c, mm/memcontrol.c; Documentation/ABI/testing/dev-kmsg.
+Source: mm/oom_kill.c, mm/memcontrol.c.
 """
 
 import heapq
 import re
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from shipworthy.probes.parts.cgroups import Mount, NoGroups, memory_tree, mounts
+from shipworthy.probes.parts.kernel_log import Line, read_log
 from shipworthy.probes.parts.oom_groups import NO_GROUPS, CgroupKills, GroupKills, Told, contained, walk
 from shipworthy.probes.runtime.errors import NotSeen
-from shipworthy.probes.runtime.machine import MEBIBYTE, Machine
+from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.parse import parse_vmstat
 from shipworthy.probes.runtime.seen import Eyes, table, why
-
-KMSG = "/dev/kmsg"
 
 _MOST_EVENTS = 20
 _MOST_AGES = 1000
 _FIRST: Dict[Optional[bool], int] = {False: 0, None: 1, True: 2}  # evidence: the machine's own kills first
-_KMSG_AT_MOST = 16 * MEBIBYTE
-_KMSG = re.compile(r"([0-9]{1,9}),[0-9]+,([0-9]{1,20}),[^;]*;(.*)", re.DOTALL)
-_DMESG = re.compile(r"(?:<([0-9]{1,9})>)?\[ *([0-9]{1,20}\.[0-9]{1,9})\] (.*)", re.DOTALL)
 _KILLED = re.compile(r"Killed process ([0-9]{1,10})(?:, UID [0-9]+,)? \((.*)\)(?:, UID [0-9]+)?,? total-vm")
 _KILL = re.compile(r"(Memory cgroup out|Out) of memory[^:]*: Kill(?:ed)? process [0-9]")
 _CONSTRAINT = re.compile(r"oom-kill:constraint=(\w+).*?(?:oom_memcg=(.*?),)?task_memcg=(.*),task=.*,pid=(\d+),")
@@ -86,7 +82,7 @@ def read_oom(eyes: Eyes, top: int) -> Oom:
         cgroups=None if told is None else heapq.nlargest(top, told.groups, key=lambda group: group.kills),
         log=None if log is None else _evidence(log),
         log_ages=None if log is None else ages_of(log),
-        log_reaches_seconds=round(now - lines[0][0], 3) if lines and now is not None else None,
+        log_reaches_seconds=round(now - lines[0].seconds, 3) if lines and now is not None else None,
     )
 
 
@@ -102,23 +98,7 @@ def ages_of(log: List[Kill]) -> LogAges:
     )
 
 
-def parse_log(text: str) -> Iterator[Tuple[float, str]]:
-    """(seconds, message) of the kernel's own records, in /dev/kmsg's form or in dmesg's.
-
-    Other programs may write to the log too; their records carry another facility than the kernel's, 0.
-    """
-    for line in text.split("\n"):
-        record = _KMSG.match(line)
-        if record:
-            if int(record.group(1)) >> 3 == 0:
-                yield int(record.group(2)) / 1e6, record.group(3)
-            continue
-        record = _DMESG.match(line)
-        if record and int(record.group(1) or 0) >> 3 == 0:
-            yield float(record.group(2)), record.group(3)
-
-
-def kills_in(lines: List[Tuple[float, str]], now: Optional[float]) -> List[Kill]:
+def kills_in(lines: Sequence[Tuple[float, str]], now: Optional[float]) -> List[Kill]:
     """The kills that a log tells of, oldest first. `now` is on the log's own clock."""
     found: List[Kill] = []
     at_limit: Optional[bool] = None
@@ -170,10 +150,10 @@ def _kills(machine: Machine, told: Optional[Told], inside: bool) -> int:
     return told.kills
 
 
-def _log(machine: Machine, inside: bool) -> List[Tuple[float, str]]:
+def _log(machine: Machine, inside: bool) -> List[Line]:
     if inside:
         raise NotSeen("the kernel's log tells of other containers too")
-    return list(parse_log(machine.read_records(KMSG, _KMSG_AT_MOST)))
+    return read_log(machine)
 
 
 def _groups(eyes: Eyes, mounted: List[Mount], inside: bool) -> Tuple[Optional[Told], Optional[GroupKills]]:
