@@ -94,14 +94,8 @@ KERNEL = {
     ),
 }
 
-TABLE = "net/netfilter/nf_conntrack_"
 NETWORK = {
     "room": Case("passed", ""),
-    "tracked": Case(
-        "failed",
-        "tracked connections (64000 of 65536, then new connections are dropped) " + FULL.format(97.7),
-        {**sysctl(TABLE + "count", 64_000), **sysctl(TABLE + "max", 65_536)},
-    ),
     "neighbours, in hexadecimal": Case(
         "failed", "IPv4 neighbours (1000 of 1024, then neighbour table overflow) " + FULL.format(97.7), neighbours(1000)
     ),

@@ -27,11 +27,11 @@ def test_kernel_tables_have_room(limits: Limits, policy: HostPolicy) -> None:
 
 @check("limits.network")
 def test_network_tables_have_room(limits: Limits, policy: HostPolicy) -> None:
-    """The network's tables have room: tracked connections, neighbours, memory, orphans.
+    """The network's tables have room: neighbours, memory, orphans.
 
     Why: a full table drops packets of connections that have nothing to do with whoever filled it. Sockets in TIME_WAIT
     beyond their limit are closed early, which only warns.
-    Look: /proc/net/sockstat; `conntrack -C`, `ip neigh | wc -l`; net.* sysctls of the same names.
+    Look: /proc/net/sockstat; `ip neigh | wc -l`; net.* sysctls of the same names.
     """
     verdicts = [_verdict(policy.limits.network, room) for room in rooms(limits, "network")]
     _judge(limits, "network", verdicts)

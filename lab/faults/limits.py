@@ -65,15 +65,6 @@ def message_queues_used_up(host: LabHost) -> Iterator[None]:
             host.run(["ipcrm", "--all=msg"])
 
 
-@fault(turns={"limits.network": "failed"})
-def connection_tracking_full(host: LabHost) -> Iterator[None]:
-    """Nearly all connections that may be tracked are."""
-    count, most = (f"/proc/sys/net/netfilter/nf_conntrack_{name}" for name in ("count", "max"))
-    confirm(host.exists(count), host, "this machine's kernel tracks no connections")
-    with prepared(host, most, lambda _: "65536\n"), prepared(host, count, lambda _: "64000\n"):
-        yield
-
-
 @fault(turns={"limits.network": "warned"})
 def time_wait_nearly_full(host: LabHost) -> Iterator[None]:
     """A client that opens a connection for each request, and room for few that are in TIME_WAIT."""

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.xdist_group("limits")
 CASES = {
     "files": Case(limits.file_handles_used_up, r"file handles \(380000 of 400000, then ENFILE\) 95 %, limit 90 %"),
     "queues": Case(limits.message_queues_used_up, r"message queues \(19 of 20, then ENOSPC\) 95 %, limit 90 %"),
-    "tracked": Case(limits.connection_tracking_full, r"tracked connections \(64000 of 65536, .*\) 97.7 %"),
     "time-wait": Case(limits.time_wait_nearly_full, r"sockets in TIME_WAIT \((1[6-9]|20) of 20, .*\) .* %, warning"),
     "group": Case(limits.control_group_full_of_tasks, r"tasks of /lab-tasks \(38 of 40, then EAGAIN\) 95 %"),
     "descriptors": Case(limits.descriptors_used_up, r"descriptors of python3\[[0-9]+\] \(9[45] of 100, then EMFILE\)"),

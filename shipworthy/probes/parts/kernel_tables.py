@@ -33,10 +33,10 @@ def kernel_rows(machine: Machine) -> Iterator[Row]:
 
 
 def network_rows(machine: Machine) -> Iterator[Row]:
-    """What the network may run out of; a part of it belongs to the machine, a part to the network namespace."""
-    table = "net/netfilter/nf_conntrack_"
-    dropped = "new connections are dropped"
-    yield Row("tracked connections", dropped, lambda: _pair(machine, table + "count", table + "max"))
+    """What the network may run out of; a part of it belongs to the machine, a part to the network namespace.
+
+    Tracked connections, with their losses, are the subject of ports.
+    """
     yield Row("IPv4 neighbours", "neighbour table overflow", lambda: _neighbours(machine, "arp_cache", "ipv4"))
     yield Row("IPv6 neighbours", "neighbour table overflow", lambda: _neighbours(machine, "ndisc_cache", "ipv6"))
     yield Row("pages of TCP memory", "packets are dropped", lambda: _memory(machine, "TCP", "tcp_mem"))
