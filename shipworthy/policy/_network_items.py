@@ -15,6 +15,7 @@ from shipworthy.probes.parts.peers import FORBIDDEN
 
 LONGEST_WAIT = 20.0
 """Seconds that a listener may be waited for: with the login and the window, it must fit a host's deadline of 30 s."""
+HALF_A_REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Half-Sent: "
 MOST_PACKETS = 500
 """Echo requests to one address: a hundred a second, and no more than five seconds."""
 
@@ -141,8 +142,10 @@ class HalfSent(Part):
         "127.0.0.1", description="The address that it is asked on, from the host itself."
     )
     port: Port = Field(description="Its TCP port.")
-    sends: str = Field(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nX-Half-Sent: ", description="The half of a request.", max_length=4096
+    sends: str | None = Field(
+        None,
+        max_length=4096,
+        description="The half of a request; without it, of an HTTP request whose head does not end.",
     )
     within: Limit = limit(
         SECONDS,
@@ -158,6 +161,6 @@ class HalfSent(Part):
         return {
             "address": self.address,
             "port": self.port,
-            "sends": self.sends,
+            "sends": HALF_A_REQUEST if self.sends is None else self.sends,
             "wait_seconds": min(LONGEST_WAIT, max(self.within.fail or 0.0, self.within.warn or 0.0) + 1.0),
         }

@@ -161,7 +161,7 @@ def checksum(data: bytes) -> int:
     """The Internet's (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
-    total = sum(struct.unpack("!{}H".format(len(data) // 2), data))
+    total: int = sum(struct.unpack("!{}H".format(len(data) // 2), data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
