@@ -1,10 +1,11 @@
 """Network: links are sound, the host drops nothing, both families work, peers are reached, bad clients do no harm."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from shipworthy.checks import Item, asked, check, does_not_apply, seen
 from shipworthy.errors import NotMeasured
 from shipworthy.judging.network import (
+    Loss,
     bounds,
     frames,
     half,
@@ -25,7 +26,7 @@ from shipworthy.probes.network import Network
 from shipworthy.probes.parts import shares
 from shipworthy.probes.parts.interfaces import Interface
 from shipworthy.probes.parts.peers import Address
-from shipworthy.snapshot import Previous
+from shipworthy.snapshot import NOTHING_BEFORE, Previous
 
 
 @check("network.throughput")
@@ -58,17 +59,22 @@ def test_frames_arrive_unbroken(network: Network, policy: HostPolicy, previous: 
     Why: a bad cable, port or transceiver shows here first, and TCP hides it as slowness.
     Look: `ethtool -S`, `ip -s -s link`; the switch's port counters; another cable.
     """
-    _frames_are_few(network, policy, previous, "errors", policy.network.errors)
+    seen(network, "interfaces")
+    losses = ((words, share(network, previous, one)) for words, one in frames(network, shares.errors))
+    _frames_are_few(policy, policy.network.errors, losses)
 
 
 @check("network.drops")
-def test_interfaces_drop_few_frames(network: Network, policy: HostPolicy, previous: Previous) -> None:
-    """Interfaces drop next to no frames.
+def test_interfaces_drop_few_frames(network: Network, policy: HostPolicy) -> None:
+    """Interfaces drop next to no frames now.
 
-    Why: what a full ring or queue drops has to be sent again; frames that nobody here wants count as well.
+    Why: what a full ring or queue drops has to be sent again. Frames that nobody here wants count as well, a few of
+    them all the time, so that only what is dropped in the window is judged.
     Look: `ip -s -s link` (missed), `ethtool -S`, `ethtool -g` for the rings' sizes.
     """
-    _frames_are_few(network, policy, previous, "drops", policy.network.drops)
+    seen(network, "interfaces")
+    losses = ((words, share(network, NOTHING_BEFORE, one)) for words, one in frames(network, shares.drops))
+    _frames_are_few(policy, policy.network.drops, losses)
 
 
 @check("network.carrier")
@@ -436,14 +442,11 @@ def _rates(network: Network, interface: str, unit: str) -> Iterator[tuple[str, f
         yield words, moved.by[name] / moved.seconds
 
 
-def _frames_are_few(network: Network, policy: HostPolicy, previous: Previous, kind: str, limit: Limit) -> None:
-    seen(network, "interfaces")
-    verdicts = []
-    for words, one in frames(network, kind):
-        loss = share(network, previous, one)
-        verdicts.append(
-            limit.allows(_judged(loss.lost, policy), evidence=[f"{words}: {loss}"], what=f"{limit.words}, {words}")
-        )
+def _frames_are_few(policy: HostPolicy, limit: Limit, losses: Iterable[tuple[str, Loss]]) -> None:
+    verdicts = [
+        limit.allows(_judged(loss.lost, policy), evidence=[f"{words}: {loss}"], what=f"{limit.words}, {words}")
+        for words, loss in losses
+    ]
     if not verdicts:
         does_not_apply("no interface but lo is here")
     assert all(verdicts)

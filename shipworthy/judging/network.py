@@ -87,9 +87,8 @@ def is_told(network: Network, *names: str) -> bool:
     return all(name in network.counters for name in names)
 
 
-def frames(network: Network, kind: str) -> Iterator[tuple[str, shares.Share]]:
-    """The shares of broken (`errors`) or dropped (`drops`) frames of each interface: `eth0 receives`, and so on."""
-    make = shares.errors if kind == "errors" else shares.drops
+def frames(network: Network, make: Callable[[str, str], shares.Share]) -> Iterator[tuple[str, shares.Share]]:
+    """A share of the frames of each interface that counts them, in each direction: `eth0 received`, `eth0 sent`."""
     for each in network.interfaces or ():
         for direction, words in (("rx", "received"), ("tx", "sent")):
             one = make(each.name, direction)
@@ -114,10 +113,12 @@ def lacking(network: Network, policy: HostPolicy) -> list[str]:
     found = []
     for name in policy.families:
         family: Family = getattr(network.routing, name)
-        lacks = [] if family.addresses else ["no global address"]
+        lacks = ["no global address"] if family.addresses == [] else []
         lacks += [] if family.default_routes else ["no default route"]
         if lacks:
             found.append(f"{_NAMES[name]}: {', '.join(lacks)}")
+        elif family.addresses is None:
+            raise NotMeasured(f"{_NAMES[name]} addresses: {network.unseen[f'routing.{name}.addresses']}")
     return found
 
 
@@ -141,9 +142,9 @@ def proof(address: Address) -> str:
 
 
 def _lack(family: Family, anywhere: bool) -> str:
-    if family.default_routes and not family.addresses:
+    if family.default_routes and family.addresses == []:
         return f"a default route through {', '.join(family.default_routes)}, and no global address"
-    if family.public and anywhere and not family.default_routes:
+    if family.addresses and family.public and anywhere and not family.default_routes:
         return f"address {family.addresses[0]}, and no default route"
     return ""
 

@@ -13,7 +13,7 @@ from shipworthy.policy.language.subject import Part, limit
 from shipworthy.policy.language.units import BYTES_PER_SECOND, COUNT, PER_SECOND, PERCENT, SECONDS
 from shipworthy.probes.parts.peers import FORBIDDEN
 
-LONGEST_WAIT = 20.0
+LONGEST_WAIT = 15.0
 """Seconds that a listener may be waited for: with the login and the window, it must fit a host's deadline of 30 s."""
 HALF_A_REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Half-Sent: "
 MOST_PACKETS = 500
@@ -149,10 +149,10 @@ class HalfSent(Part):
     )
     within: Limit = limit(
         SECONDS,
-        fail_above="15 s",
+        fail_above="10 s",
         check="closes_half_sent",
         words="open to half a request",
-        says="How long it may wait for the rest of it; a run waits for 20 s at the most.",
+        says="How long it may wait for the rest of it; a run waits for 15 s at the most.",
         source="judgement: each such client holds a connection, and with some servers a process",
     )
 

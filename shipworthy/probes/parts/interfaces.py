@@ -52,7 +52,7 @@ class Interface(NamedTuple):
     carrier: Optional[bool]
     """The link is there; None while it is down, or where nobody can tell."""
     may_idle: bool
-    """It is a bridge without a real link, or a tunnel: without carrier nobody misses anything."""
+    """It is a bridge without a real link, a tunnel, or a radio: without carrier nobody misses anything."""
     bytes_per_second: Optional[int]
     """Its speed; None where it has none, as most virtual ones."""
     duplex: Optional[str]
@@ -86,7 +86,7 @@ def read_interfaces(machine: Machine, names: Iterable[str], used: Iterable[str])
                 used=name in inuse,
                 up=bool(_hexadecimal(flags, "{}/{}/flags".format(CLASS, name)) & _UP),
                 carrier={"0": False, "1": True}.get(_text(machine, name, "carrier") or ""),
-                may_idle=not real and _may_idle(machine, name),
+                may_idle=_may_idle(machine, name),
                 bytes_per_second=parse_speed(_text(machine, name, "speed"), "{}/{}/speed".format(CLASS, name)),
                 duplex={"full": "full", "half": "half"}.get(_text(machine, name, "duplex") or ""),
                 bond=_bond(machine, name),
@@ -124,9 +124,9 @@ def _member(machine: Machine, name: str, aggregate: Optional[str]) -> Member:
 
 
 def _may_idle(machine: Machine, name: str) -> bool:
-    """A bridge of containers has no carrier while there are none; nor has a tunnel that nobody uses."""
+    """A bridge of containers has no carrier while there are none; nor has a tunnel that nobody uses; radios roam."""
     folder = "{}/{}".format(CLASS, name)
-    if machine.exists(folder + "/tun_flags"):
+    if machine.exists(folder + "/tun_flags") or machine.exists(folder + "/phy80211"):
         return True
     if not machine.exists(folder + "/bridge"):
         return False
@@ -171,13 +171,11 @@ def _hexadecimal(text: str, path: str) -> int:
 
 
 def reasons(interfaces: Iterable[Interface]) -> Dict[str, str]:
-    """Why the state of a bond's member is not known."""
-    return {
-        "interfaces.{}.{}".format(each.name, member.name): "{}/{}/bonding_slave: this kernel does not tell".format(
-            CLASS, member.name
-        )
-        for each in interfaces
-        if each.bond
-        for member in each.bond.members
-        if member.state is None
-    }
+    """Why the state of a bond's member is not known, by the bond."""
+    found = {}
+    for each in interfaces:
+        silent = [member.name for member in each.bond.members if member.state is None] if each.bond else []
+        if silent:
+            reason = "{}/{}/bonding_slave: this kernel does not tell".format(CLASS, silent[0])
+            found["interfaces." + each.name] = reason
+    return found

@@ -1,15 +1,16 @@
 """What each address family has here: addresses that others can answer to, and a default route.
 
 In: /proc/net/{route,fib_trie,if_inet6,ipv6_route} of the network namespace; not rtnetlink, which no tree can record.
-Out: `Routing`. IPv4 addresses stand in fib_trie alone, which a router fills with megabytes: beyond one, its routes
-have to speak for them. The main table is looked at, not those of policy routing.
+Out: `Routing`. IPv4 addresses stand in fib_trie alone, which a router fills with megabytes: beyond one, they are not
+seen. The main table is looked at, not those of policy routing.
 Source: net/ipv4/fib_trie.c, net/ipv6/{addrconf,route}.c, include/uapi/linux/{route,if_addr}.h.
 """
 
 import errno
+import ipaddress
 import re
 import socket
-from typing import Dict, List, NamedTuple, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from shipworthy.probes.runtime.errors import ParseError
 from shipworthy.probes.runtime.machine import Machine
@@ -28,10 +29,10 @@ _NAMED = 8
 class Family(NamedTuple):
     """One address family."""
 
-    addresses: List[str]
-    """Those of global scope, eight at most: no loopback, no link-local ones."""
+    addresses: Optional[List[str]]
+    """Those of global scope, eight at most: no loopback, no link-local ones. None: they could not be seen."""
     public: bool
-    """One of them is of the Internet at large; IPv4's private ones count, since they are translated, IPv6's do not."""
+    """One of them is of the Internet at large, and so wants a way there; private and unique local ones need none."""
     default_routes: List[str]
     """The interfaces that a default route leads out of."""
 
@@ -50,12 +51,9 @@ def read_routing(eyes: Eyes) -> Routing:
     addresses, addressed = _addresses6(eyes.machine)
     defaults6, used6 = _routes6(eyes.machine)
     own = eyes.see("routing.ipv4.addresses", lambda: parse_trie(eyes.machine.read(TRIE)))
-    if own is None:
-        own = ["an address of " + name for name in sorted(used)]
-    public = [each for each in addresses if not _unique_local(each)]
     return Routing(
-        Family(own[:_NAMED], bool(own), defaults),
-        Family(addresses[:_NAMED], bool(public), defaults6),
+        Family(own[:_NAMED] if own is not None else None, any(map(_is_public, own or ())), defaults),
+        Family(addresses[:_NAMED], any(map(_is_public, addresses)), defaults6),
         sorted(used | used6 | set(addressed)),
     )
 
@@ -132,8 +130,8 @@ def parse_trie(text: str) -> List[str]:
     return [each for each in found if not each.startswith(("127.", "169.254."))]
 
 
-def _unique_local(address: str) -> bool:
-    return address.startswith(("fc", "fd"))
+def _is_public(address: str) -> bool:
+    return ipaddress.ip_address(address).is_global
 
 
 def _require_absent(error: OSError) -> None:
