@@ -11,27 +11,35 @@ from contextlib import contextmanager
 
 from lab.host import LabHost
 
-_CLASS = "/sys/class/net"
-_SHOWN = "flags carrier operstate speed duplex carrier_changes"
+CLASS = "/sys/class/net"
+
+_COVER = f"""
+set -e
+mkdir /run/links
+cp -a {CLASS}/. /run/links
+mount -t tmpfs links {CLASS}
+cp -a /run/links/. {CLASS}
+"""
+_COPY = f"""
+kernel=/sys/devices/virtual/net/$1 copy={CLASS}/$1
+rm -f $copy
+mkdir $copy
+for file in flags carrier operstate speed duplex carrier_changes; do
+    cat $kernel/$file >$copy/$file 2>/dev/null || rm $copy/$file   # of one that is down, the kernel tells less
+done
+"""
 
 
 @contextmanager
 def prepared_interfaces(host: LabHost, told: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
     """While inside, these interfaces have these files, by path below their own directory."""
-    host.shell(
-        f"mkdir /run/links && cp -a {_CLASS}/. /run/links && mount -t tmpfs links {_CLASS} && cp -a /run/links/. {_CLASS}"
-    )
+    host.shell(_COVER)
     try:
         for name, files in told.items():
-            host.shell(
-                f"rm -f {_CLASS}/{name}; mkdir {_CLASS}/{name}; cd /run; ls -d /sys/devices/virtual/net/{name} || exit 0;"
-                f"for file in {_SHOWN}; do"
-                f" cat /sys/devices/virtual/net/{name}/$file >{_CLASS}/{name}/$file 2>/dev/null || rm {_CLASS}/{name}/$file;"
-                " done"
-            )
+            host.run(["sh", "-c", _COPY, "sh", name])
             for path, text in files.items():
-                host.write(f"{_CLASS}/{name}/{path}", text + "\n")
+                host.write(f"{CLASS}/{name}/{path}", f"{text}\n")
         yield
     finally:
-        host.run(["umount", _CLASS])
+        host.run(["umount", CLASS])
         host.run(["rm", "-r", "/run/links"])

@@ -64,9 +64,12 @@ def bond_lost_a_member(host: LabHost) -> Iterator[None]:
 def link_full(host: LabHost) -> Iterator[None]:
     """Something sends a megabyte a second through a link of eight megabits."""
     files = {"speed": "8", "device/vendor": "0x1af4"}
-    with island(host), _sending(host, ADDRESS, bytes_each=1000, per_second=1000):
-        with prepared_interfaces(host, {"eth1": files}):
-            yield
+    with (
+        island(host),
+        _sending(host, ADDRESS, bytes_each=1000, per_second=1000),
+        prepared_interfaces(host, {"eth1": files}),
+    ):
+        yield
 
 
 @fault(turns={"network.interface_packets": "failed"})
@@ -192,7 +195,7 @@ def every_other_packet_lost(host: LabHost) -> Iterator[None]:
 def slow_link(host: LabHost) -> Iterator[None]:
     """The link to a peer is so slow that packets wait for one another."""
     with island(host):
-        host.run([*"tc qdisc add dev eth1 root tbf rate 4kbit burst 200 limit 20000".split()])
+        host.shell("tc qdisc add dev eth1 root tbf rate 4kbit burst 200 limit 20000")
         yield
 
 

@@ -59,7 +59,8 @@ plays:
   network: {closes_half_sent: {server: {port: 7000, within: {fail_above: 1 s}}}}
 - hosts: well
   network:
-    interfaces: {eth0: {throughput: {fail_above: 100 MB/s}, packets: {fail_above: 100000 /s}, speed: {fail_below: 1 MB/s}}}
+    interfaces:
+      eth0: {throughput: {fail_above: 100 MB/s}, packets: {fail_above: 100000 /s}, speed: {fail_below: 1 MB/s}}
     peers: {fine: {address: fine, port: 22, mtu: 1500, families: [ipv4, ipv6], packets: 100}}
     closes_half_sent: {ssh: {port: 22, sends: "nonsense\\r\\n", within: {fail_above: 2 s}}}
 """
