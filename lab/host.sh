@@ -54,7 +54,8 @@ if [ -d "$root/run/prepared/proc/net" ]; then
         [ -e "$root/run/prepared/proc/net/${file##*/}" ] || ln -s "/proc/self/net/${file##*/}" "$root/run/prepared/proc/net/"
     done
     ln -s /run/prepared/proc/net "$root/run/proc-net"
-    python3 -I -S "$(dirname "$0")/over_link.py" "$root/run/proc-net" "$root/proc/net"
+    # Before Linux 5.2 it does not: then the host shows the machine's.
+    python3 -I -S "$(dirname "$0")/over_link.py" "$root/run/proc-net" "$root/proc/net" || rm -r "$root/run/prepared/proc/net"
 fi
 
 cd "$root"

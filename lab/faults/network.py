@@ -195,7 +195,7 @@ def every_other_packet_lost(host: LabHost) -> Iterator[None]:
 def slow_link(host: LabHost) -> Iterator[None]:
     """The link to a peer is so slow that packets wait for one another."""
     with island(host):
-        host.shell("tc qdisc add dev eth1 root tbf rate 4kbit burst 200 limit 20000")
+        host.shell("tc qdisc add dev eth1 root tbf rate 5kbit burst 200 limit 20000")
         yield
 
 
@@ -274,13 +274,12 @@ while True:
 _KNOCKING = f"""
 import resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))
-held = []
-for _ in range(1200):
-    one = socket.socket()
-    one.setblocking(False)
-    one.connect_ex((sys.argv[1], {PORT}))
-    held.append(one)
-time.sleep(3600)
+while True:  # the host gives each up after a minute
+    held = [socket.socket() for _ in range(1200)]
+    for one in held:
+        one.setblocking(False)
+        one.connect_ex((sys.argv[1], {PORT}))
+    time.sleep(20)
 """
 _STUCK = f"""
 import socket, time

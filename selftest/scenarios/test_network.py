@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import lab
-from lab.faults import network
+from lab.faults import Turn, network
 from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
 from selftest.scenarios.suite import suite
 
@@ -30,8 +30,8 @@ CASES = {
     "lossy": Case(network.lossy_path, "segments sent again"),
     "no-route": Case(network.no_ipv6_route, r"families missing \(IPv6: no default route\) 1"),
     "no-cookies": Case(network.no_syn_cookies, "net.ipv4.tcp_syncookies 0, limit at least 1"),
-    "flooded": Case(network.flooded_with_syns, r"half-open connections 1\d{3}, warning above 1000"),
-    "stuck": Case(network.clients_do_not_read, "connections to peers that do not read 25, warning above 20"),
+    "flooded": Case(network.flooded_with_syns, r"half-open connections \d{4}, warning above 1000"),
+    "stuck": Case(network.clients_do_not_read, r"connections to peers that do not read 2\d, warning above 20"),
     "one-family": Case(network.peer_dead_on_ipv6, r"far: addresses that take no connection \(fd78::2: timed out\) 1"),
     "losing": Case(network.every_other_packet_lost, r"far 10.78.0.2: echoes lost \(30 of 60, which proves more than"),
     "slow": Case(network.slow_link, r"far 10.78.0.2: round trip \d+ ms, limit 50 ms"),
@@ -93,7 +93,7 @@ def test_its_message_names_the_measure(broken: Broken, name: str) -> None:
     ("name", "check", "says"),
     [
         ("overflowing", "network.tcp_drops", "port 7000 of 127.0.0.1"),
-        ("stuck", "network.stuck_readers", "127.0.0.1:7000 to 127.0.0.1: 25"),
+        ("stuck", "network.stuck_readers", "127.0.0.1:7000 to 127.0.0.1: 2"),
         ("bonded", "network.bonds", "eth2 is down"),
     ],
 )
@@ -122,3 +122,13 @@ def test_a_link_that_flapped_between_two_runs(tmp_path: Path) -> None:
     assert second.turned == fault.turns, second
     message = second.of("db")["network.carrier_changes"].message
     assert re.search("eth0: carrier changes since the last run, .* ago 24, limit 20", message), message
+
+
+def test_what_an_ordinary_user_may_not_send_is_told() -> None:
+    peer = "plays: [{hosts: db, network: {peers: {web: {address: web, port: 22}}}}]"
+    with lab(hosts=2) as fleet:
+        run = suite(fleet, "-m", "network", policy=peer, variables={"db": {"ansible_user": "deploy"}})
+    assert run.turned == {Turn("network.peer_loss", "db", "error")}, run
+    message = run.of("db")["network.peer_loss"].message
+    assert message == "web 10.77.0.12: echo requests need root, or a group in net.ipv4.ping_group_range"
+    assert {run.of("db")[f"network.{id}"].outcome for id in ("peer_connects", "peer_round_trip")} == {"passed"}
