@@ -279,6 +279,7 @@ while True:  # the host gives each up after a minute
     for one in held:
         one.setblocking(False)
         one.connect_ex((sys.argv[1], {PORT}))
+        time.sleep(0.001)  # in one burst, the link would drop some
     time.sleep(20)
 """
 _STUCK = f"""

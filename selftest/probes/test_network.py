@@ -94,7 +94,11 @@ def test_a_listener_that_does_not_answer_is_given_up() -> None:
 
 
 def test_a_listener_that_closes() -> None:
-    with server(lambda client: (client.recv(100), client.close())) as port:
+    def serve(client: socket.socket) -> None:
+        client.recv(100)
+        client.close()
+
+    with server(serve) as port:
         found = half_send("127.0.0.1", port, "GET", 5.0)
     assert found.error == ""
     assert found.closed_after_seconds is not None and found.closed_after_seconds < 5
@@ -102,7 +106,12 @@ def test_a_listener_that_closes() -> None:
 
 def test_a_listener_that_answers_and_stays() -> None:
     held = []
-    with server(lambda client: (client.sendall(b"HTTP/1.1 100 Continue\r\n"), held.append(client))) as port:
+
+    def serve(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 100 Continue\r\n")
+        held.append(client)
+
+    with server(serve) as port:
         found = half_send("127.0.0.1", port, "GET", 0.3)
     assert (found.error, found.closed_after_seconds) == ("", None)
     assert 0.25 < found.waited_seconds < 5
