@@ -120,8 +120,8 @@ def test_a_listener_that_answers_and_stays() -> None:
 def test_names_are_resolved_in_both_families() -> None:
     assert {address[0] for _, address in resolve(Machine(), "127.0.0.1", 7)} == {"127.0.0.1"}
     assert "127.0.0.1" in {address[0] for _, address in resolve(Machine(), "localhost", 7)}
-    with pytest.raises(NotSeen, match=r"no-such-host\.invalid does not resolve"):
-        resolve(Machine(), "no-such-host.invalid", 7)
+    with pytest.raises(NotSeen, match=r"a\.\.b does not resolve"):
+        resolve(Machine(), "a..b", 7)
 
 
 @pytest.mark.parametrize("address", sorted(FORBIDDEN))
