@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import fleet, ways
+from bench import bill, fleet, ways
 from bench.bounds import Bound
 from bench.fleet import Simulated
 from bench.ways import WINDOW, Asking, Way
+from lab import LabHost
 from lab.requirements import available
 
 CHECKS = "memory or reachable"
@@ -51,9 +52,7 @@ def _lab(home: Path, bounds: list[Bound], *, whole: bool) -> bytes:
         ten.shipworthy(1, "-m", CHECKS)  # compiles modules, as the first run of a user does
         if whole:
             bounds += _ways_on_ten(ten) + _ways_on_one(one)
-            bill = fleet.bill(home / "reports" / "latest", made.hosts[0])
-            mib = bill.max_rss_bytes / 2**20
-            print(f"\na host's bill: {bill.cpu_seconds * 1000:.0f} ms of CPU, {mib:.0f} MiB at most")
+            bounds += _bills(one, made.hosts[0], home / "reports")
         return fleet.recorded_answer(home / "reports" / "latest", made.hosts[0])
 
 
@@ -87,6 +86,20 @@ def _ways_on_one(ask: Asking) -> list[Bound]:
     ssh, ours = ask.ssh(7), ask.shipworthy(7, "-m", "memory")
     print(f"\none host: ssh host true {ssh.seconds:.2f} s; pytest -m memory {ours.seconds:.2f} s, its window included")
     return [Bound("one host: pytest -m memory, beyond ssh host true, seconds", ours.seconds - ssh.seconds, at_most=1.5)]
+
+
+def _bills(ask: Asking, host: LabHost, reports: Path) -> list[Bound]:
+    idle = bill.bill(ask, host, reports)
+    with bill.loaded(host):
+        busy = bill.bill(ask, host, reports)
+    print("\na host's bill for all there is to ask          CPU ms   peak MiB")
+    for name, cost in (("idle", idle), (f"{bill.PROCESSES:,} processes, {bill.SOCKETS:,} sockets", busy)):
+        print(f"  {name:<42} {cost.cpu_seconds * 1000:8.0f} {cost.max_rss_bytes / 2**20:10.0f}")
+    return [
+        Bound("an idle host's bill: CPU seconds", idle.cpu_seconds, at_most=0.15),
+        Bound("a busy host's bill: CPU seconds", busy.cpu_seconds, at_most=0.5),
+        Bound("a busy host's bill: peak MB", busy.max_rss_bytes / 1e6, at_most=40),
+    ]
 
 
 def _line(way: Way, ours: Way) -> str:

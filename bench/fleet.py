@@ -5,6 +5,7 @@ In: how many hosts, how many checks. Out: wall seconds, memory, and what the run
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -134,15 +135,18 @@ def write_checks(folder: Path, checks: int) -> Path:
 
 
 def _only(source: str, checks: int) -> str:
-    """`source` without the checks after the first so many."""
-    parts = re.split(r"(?=^@check\()", source, flags=re.MULTILINE)
-    return source if len(parts) - 1 <= checks else "".join([*parts[: checks + 1], _helpers(parts[-1])])
-
-
-def _helpers(part: str) -> str:
-    """What stands below the last check of a file."""
-    below = re.search(r"^def _", part, re.MULTILINE)
-    return part[below.start() :] if below else ""
+    """`source` without the checks after the first so many, and without those of items or of sets of hosts."""
+    lines = source.splitlines(keepends=True)
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
+            continue
+        begin = node.decorator_list[0].lineno - 1
+        plain = _CLAIM.match(lines[begin]) and all(each.arg != "fleet" for each in node.args.args)
+        checks -= bool(plain)
+        if not plain or checks < 0:
+            end = node.end_lineno or begin
+            lines[begin:end] = [""] * (end - begin)
+    return "".join(lines)
 
 
 def _told(one: Measured, run: Path, hosts: int) -> Simulated:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import wait_until
 from shipworthy.errors import InventoryError
 from shipworthy.inventory import load
 
@@ -154,3 +155,21 @@ def test_an_unreadable_file_is_told() -> None:
             [*drop, sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True, timeout=60
         )  # with a home, root's, that cannot be written to either
     assert run.stdout == "hosts.yml: Permission denied\n"
+
+
+def test_a_script_without_an_end_is_ended_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, pid = tmp_path / "endless", tmp_path / "pid"
+    script.write_text(f"#!/bin/sh\nsleep 600 &\necho $! >{pid}\nwait\n")
+    script.chmod(0o700)
+    monkeypatch.setattr("shipworthy.inventory.reading.LONGEST", 2.0)
+    with pytest.raises(InventoryError, match=r"endless: no end of it after 2 s"):
+        load([str(script)], rootdir=tmp_path)
+    child = int(pid.read_text())
+    wait_until(lambda: _ended(child), within=5, what="the script's child to end")
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True

@@ -139,7 +139,7 @@ REFUSED_VARIABLES: list[tuple[dict[str, object], str]] = [
             "ansible_become_password": "canary",
         },
         (
-            "ansible_host_key_checking: accept-new would send the password to whoever answers first: "
+            "ansible_ssh_common_args: accept-new would send the password to whoever answers first: "
             "use keys, or known hosts"
         ),
     ),

@@ -135,8 +135,50 @@ QUIET = {
     "zram writes back to its disk": Case(
         "warned", "pages swapped out 500 /s, warning above 0 /s", zram(0, 0, 0, 0), zram(0, 0, 0, 500)
     ),
+    "zram goes meanwhile": Case(
+        "error",
+        "traffic.disk_in_pages_per_second: zram was swapped on or off meanwhile",
+        zram(0, 0, 0, 0),
+        {"/proc/swaps": SWAPS + "/dev/sda2  partition\t4000000\t0\t-2\n", "/proc/vmstat": vmstat(pswpin=100)},
+    ),
     "zram reads from its disk": Case(
         "warned", "pages swapped in 40 /s, warning above 0 /s", zram(0, 0, 0, 0), zram(90, 0, 40, 0)
+    ),
+}
+
+SWAPPED = {"SwapTotal": 8_000_000, "SwapFree": 5_900_000}
+ZRAM_AREA = "/dev/zram0  partition\t4000000\t1048576\t100\n"
+DISK_AREA = "/dev/sda2  partition\t4000000\t1048576\t-2\n"
+MM_STAT = {"/sys/block/zram0/mm_stat": "1073741824 500 600 0 600 1 0 0 0\n"}
+MIB_1024 = "swap used 1 GiB, limit 64 MiB"
+
+USED = {
+    "zram alone, and meminfo a moment later": Case(
+        "passed", "", {"/proc/meminfo": meminfo(**SWAPPED), "/proc/swaps": SWAPS + ZRAM_AREA, **MM_STAT}
+    ),
+    "zram and disk": Case(
+        "failed",
+        MIB_1024,
+        {"/proc/meminfo": meminfo(**SWAPPED), "/proc/swaps": SWAPS + ZRAM_AREA + DISK_AREA, **MM_STAT},
+    ),
+    "zswap may stand before zram as well": Case(
+        "failed",
+        MIB_1024,
+        {
+            "/proc/meminfo": meminfo(**SWAPPED, Zswap=300_000, Zswapped=1_048_576),
+            "/proc/swaps": SWAPS + ZRAM_AREA + DISK_AREA,
+            **MM_STAT,
+        },
+    ),
+    "zswap before a disk": Case(
+        "passed",
+        "",
+        {"/proc/meminfo": meminfo(**SWAPPED, Zswap=300_000, Zswapped=1_048_576), "/proc/swaps": SWAPS + DISK_AREA},
+    ),
+    "a file called zram0": Case(
+        "failed",
+        MIB_1024,
+        {"/proc/meminfo": meminfo(**SWAPPED), "/proc/swaps": f"{SWAPS}/var/zram0  file\t4000000\t1048576\t-2\n"},
     ),
 }
 
@@ -162,6 +204,11 @@ FORK = {
         "skipped",
         "no process holds more than 10 % of the memory",
         {**CONTAINER, "/proc/self/ns/pid": "link:pid:[4026532998]"},
+    ),
+    "a tree of a process that ended meanwhile": Case(
+        "error",
+        "redis[77]: user threads limit: /proc/77/limits is empty: the process ended while it was copied",
+        {**LARGE, "/proc/77/limits": "", "/proc/77/stat": "", "/proc/meminfo": meminfo(MemAvailable=9_500_000)},
     ),
     "limits that cannot be read": Case(
         "error",
@@ -201,6 +248,11 @@ def test_enough_is_left(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PRESSURE)
 def test_who_waits(name: str, tmp_path: Path) -> None:
     told(PRESSURE[name], "test_memory_pressure_is_low", tmp_path)
+
+
+@pytest.mark.parametrize("name", USED)
+def test_what_lies_on_disk(name: str, tmp_path: Path) -> None:
+    told(USED[name], "test_swap_is_unused", tmp_path)
 
 
 @pytest.mark.parametrize("name", QUIET)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -138,6 +139,32 @@ def test_a_reading_that_is_not_there_says_why(snap: Snapshot, subject: str, reas
     with pytest.raises(NotMeasured) as caught:
         snap.reading(subject)
     assert str(caught.value).startswith(reason)
+
+
+class Area(NamedTuple):
+    priority: int
+    used_bytes: int
+    full_percent: float | None
+
+
+class Areas(NamedTuple):
+    areas: list[Area]
+    counters: dict[str, int]
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        (Areas([Area(-2, 0, None)], {"a": 0}), ""),
+        (Areas([Area(1, 5, 100.0), Area(1, -5, 1.0)], {}), "used_bytes: -5 is less than 0"),
+        (Areas([Area(1, 5, 100.5)], {}), "full_percent: 100.5 is more than 100 %"),
+        (Areas([], {"oom_kill": -1}), "counters: -1 is less than 0"),
+    ],
+    ids=["possible", "less than nothing", "more than all", "a counter below 0"],
+)
+def test_what_no_probe_measures_is_refused(reading: Areas, reason: str) -> None:
+    with pytest.raises(AnswerError, match=reason) if reason else nullcontext():
+        snapshot._refuse_impossible(reading, frozenset({"priority"}), "")
 
 
 def test_counters_of_the_last_run_travel_inside() -> None:

@@ -5,6 +5,7 @@ A command is a module with `HELP` and `main(arguments, program) -> exit status`,
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -22,6 +23,9 @@ USAGE = 4
 """The exit status of what is not understood, as in pytest."""
 
 
+ARGPARSE_USAGE = 2
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Hand over to the command that is named first."""
     name, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
@@ -33,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     try:
         return int(import_module(COMMANDS[name]).main(rest, f"python -m shipworthy {name}"))
+    except SystemExit as end:  # argparse's own status for what it does not understand means interrupted here
+        return USAGE if end.code == ARGPARSE_USAGE else int(end.code or 0)
     except UsageError as error:
         sys.stderr.write("".join(f"{terminal(str(problem))}\n" for problem in error.problems))
         return USAGE
@@ -44,4 +50,5 @@ def _usage() -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as of any command: a reader that has enough is no error
     sys.exit(main())

@@ -257,19 +257,42 @@ def _form_of(kind: type) -> TypeAdapter[Any]:
 
 
 @cache
-def _reading_of(subject: str) -> tuple[int, TypeAdapter[Any]]:
+def _reading_of(subject: str) -> tuple[int, TypeAdapter[Any], frozenset[str]]:
     module = importlib.import_module(f"shipworthy.probes.{subject}")
-    return module.VERSION, TypeAdapter(module.READING)
+    return module.VERSION, TypeAdapter(module.READING), frozenset(getattr(module, "SIGNED", ()))
+
+
+def _refuse_impossible(value: Any, signed: frozenset[str], field: str) -> None:
+    """What no probe of ours measures: less than 0, but in fields that a probe calls SIGNED, or a share over 100 %.
+
+    Such a value would pass every limit on its other side.
+    """
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        for name, part in zip(value._fields, value, strict=True):
+            _refuse_impossible(part, signed, name)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _refuse_impossible(part, signed, field)
+    elif isinstance(value, dict):
+        for part in value.values():
+            _refuse_impossible(part, signed, field)
+    elif isinstance(value, int | float):
+        if value < 0 and field not in signed:
+            raise AnswerError(f"{field}: {value} is less than 0")
+        if value > 100 and field.endswith("percent"):
+            raise AnswerError(f"{field}: {value} is more than 100 %")
 
 
 def _typed(subject: str, measured: Measured) -> Any:
-    version, adapter = _reading_of(subject)
+    version, adapter, signed = _reading_of(subject)
     if measured.version != version:
         raise NotMeasured(f"measured by version {measured.version} of the {subject} probe; this is version {version}")
     try:
-        return _validated(adapter, measured.reading, subject)
+        reading = _validated(adapter, measured.reading, subject)
+        _refuse_impossible(reading, signed, "")
     except AnswerError as error:
         raise NotMeasured(f"the {subject} probe's reading is not one: {error}") from error
+    return reading
 
 
 def _plain(value: Any) -> Any:

@@ -42,6 +42,7 @@ plays:
 """
 
 TESTS = '''
+import logging
 import pytest
 from shipworthy.checks import check
 
@@ -50,6 +51,7 @@ def test_tells_what_it_found(host):
     """It fails on every host, in every way that quotes values."""
     password = host.backend._password.reveal()
     print(password)
+    logging.getLogger("theirs").warning("it is %s", password)
     assert password == "another"
 
 

@@ -52,7 +52,7 @@ VARIABLES: dict[str, dict[str, object]] = {
     "locked": {**BY_PASSWORD, "ansible_password": CANARIES["wrong login password"]},
     "proxied": {"ansible_ssh_common_args": f"-o ProxyCommand='false {CANARIES['ssh argument']}'"},
 }
-LOUD = ("-vv", "-rA", "--tb=long", "--showlocals")
+LOUD = ("-vv", "-rA", "--tb=long", "--showlocals", "-o", "log_cli=true", "--log-level=DEBUG")
 TATTLER = f"""
 import ctypes, time
 ctypes.CDLL(None).prctl(15, b{DEPLOY_PASSWORD!r}, 0, 0, 0)

@@ -172,11 +172,17 @@ def test_a_host_that_hangs_up_in_the_middle_has_no_exit_status(lab: Lab) -> None
         assert talk.exit_status is None
 
 
+def answers(agent: Path) -> bool:
+    """Whether an agent listens there: its socket has a name before it does."""
+    listed = subprocess.run(["ssh-add", "-l"], env=os.environ | {"SSH_AUTH_SOCK": str(agent)}, capture_output=True)
+    return listed.returncode != 2
+
+
 def test_the_agent_holds_keys_too_and_is_not_forwarded(lab: Lab, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "agent"
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
     try:
-        wait_until(path.exists, what="the agent's socket")
+        wait_until(lambda: answers(path), what="the agent")
         monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
         subprocess.run(["ssh-add", "-q", str(lab.key)], check=True)
         with open_link(lab.host(private_key_file=None), PATIENT, {}) as link:
@@ -198,7 +204,7 @@ def test_an_encrypted_key_that_the_agent_holds_is_used(lab: Lab, folder: Path, m
         assert error.reason.endswith(f"key file {key} is encrypted, and the agent does not hold it")
         agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
         try:
-            wait_until(path.exists, what="the agent's socket")
+            wait_until(lambda: answers(path), what="the agent")
             monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
             asking = folder / "askpass"
             asking.write_text("#!/bin/sh\necho open sesame\n")

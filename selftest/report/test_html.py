@@ -102,7 +102,7 @@ def test_a_row_opens_on_evidence_measures_why_and_look(small: Path) -> None:
     assert details
     assert text_of(details[1]) == (
         "Evidence java[1234] 480 MiB postgres[812] 22.4 MiB systemd-journald[401] 6.1 MiB "
-        "Measured memory.swap_used 512 MiB warns beyond 0 B, fails beyond 64 MiB policies/staging.yml:7 "
+        "Measured memory.swap_used 512 MiB warning level 0 B, limit 64 MiB policies/staging.yml:7 "
         "Why a swapping host answers at disk speed, and is one allocation away from the OOM killer. "
         "Look the processes listed in the evidence; then vmstat 1 , and VmSwap in /proc/PID/status. "
         "Check tests/test_memory.py::test_swap_is_unused[db1]"

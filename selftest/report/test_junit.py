@@ -76,7 +76,7 @@ def test_a_failure_carries_message_evidence_measures_and_what_to_do(tmp_path: Pa
         "java[1234] 480 MiB",
         "postgres[812] 22.4 MiB",
         "systemd-journald[401] 6.1 MiB",
-        "memory.swap_used = 512 MiB (warns beyond 0 B, fails beyond 64 MiB; policies/staging.yml:7)",
+        "memory.swap_used = 512 MiB (warning level 0 B, limit 64 MiB; policies/staging.yml:7)",
         f"Why: {fleet.WHY}",
         f"Look: {fleet.LOOK}",
     ]

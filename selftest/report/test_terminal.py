@@ -31,6 +31,14 @@ def test_the_same_finding_on_every_host_is_one_line() -> None:
     assert told(aaaa(HOSTS), 40) == "FAILED  dns.resolves_on_ipv6  www.example.org has no AAAA: 40 of 40 hosts\n"
 
 
+def test_what_is_only_observed_is_shown() -> None:
+    result = replace(aaaa(["web0"])[0], outcome="passed", note="observed only; would have failed")
+    assert told([result, replace(result, note="", host="web1")], 2) == (
+        "PASSED  web0/www.example.org  dns.resolves_on_ipv6  www.example.org has no AAAA"
+        " (observed only; would have failed)\n"
+    )
+
+
 def test_the_same_finding_on_a_few_hosts_names_them() -> None:
     assert "7 of 40 hosts (web0, web1, web2, web3, web4 and 2 more)\n" in told(aaaa(HOSTS[:7]), 40)
 
@@ -55,6 +63,13 @@ def test_unreachable_hosts_take_one_line_each() -> None:
 def test_one_reason_for_many_errors_is_said_once_a_host() -> None:
     results = [fleet.result("db1", "limits", f"claim_{n}", "error", "needs root") for n in range(9)]
     assert told(results, 2) == "ERROR   db1  9 checks  needs root\n"
+
+
+def test_what_needs_root_is_said_once_a_host() -> None:
+    reasons = ("table: /proc/net/x needs root", "1 process: needs root", "descriptors: /proc/1/fd needs root")
+    results = [fleet.result("db1", "limits", f"claim_{n}", "error", reason) for n, reason in enumerate(reasons)]
+    assert told(results, 2) == "ERROR   db1  3 checks  this user may not see what they judge by: needs root\n"
+    assert told(results[:1], 2) == "ERROR   db1  limits.claim_0  table: /proc/net/x needs root\n"
 
 
 def test_the_same_error_of_one_check_on_many_hosts_is_one_line() -> None:

@@ -30,6 +30,11 @@ _HARMLESS = (
     "Found variable using reserved name",
 )
 
+_SAID_BETTER = {
+    "Invalid characters were found in group names but not replaced": "the name of a group has characters that Ansible "
+    "advises against, such as a dash; here they do no harm",
+}
+
 _ECHOES = (
     # These only follow from others.
     "No inventory was parsed, only implicit localhost is available",
@@ -79,8 +84,12 @@ class Heard:
 
     def notices(self) -> list[str]:
         """What a person should know, though nothing is wrong."""
-        harmless = [str(self._problem(remark)) for remark in self.remarks if remark.starts(*_HARMLESS)]
+        harmless = [self._notice(remark) for remark in self.remarks if remark.starts(*_HARMLESS)]
         return [*harmless, *(f"an inventory script says: {text}" for text in self.complained)]
+
+    def _notice(self, remark: Remark) -> str:
+        better = (text for start, text in _SAID_BETTER.items() if remark.starts(start))
+        return next(better, None) or str(self._problem(remark))
 
     def messages(self) -> Iterator[str]:
         """Ansible's own words."""

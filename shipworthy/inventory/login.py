@@ -123,7 +123,7 @@ def _over_ssh(name: str, login: Login, connection: Connection, groups: tuple[str
     password, become = login.secret(names.PASSWORD), _become(login)
     if checking == "accept-new" and (password or (become and become.password)):
         login.refuse(
-            names.KEY_CHECKING[0],
+            _where_checking_is_said(login),
             "accept-new would send the password to whoever answers first: use keys, or known hosts",
         )
     timeout = login.seconds()
@@ -245,6 +245,13 @@ def _host_key_checking(
         login.refuse(variable, "must be true, false or accept-new")
         return None, rest
     return ("yes" if truth else "off"), rest
+
+
+def _where_checking_is_said(login: Login) -> str:
+    """The variable that decides whether host keys are checked."""
+    variable, value = login.value(names.KEY_CHECKING)
+    said = (name for name in names.ARGUMENTS if "stricthostkeychecking" in str(login.value((name,))[1]).lower())
+    return variable if value is not None else next(said, variable)
 
 
 def _truth(value: object) -> bool | None:

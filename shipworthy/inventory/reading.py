@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shipworthy.errors import InventoryError, Problem
 from shipworthy.inventory import login
+from shipworthy.inventory.deadline import LONGEST, deadline
 from shipworthy.inventory.fleet import Fleet, Variables
 from shipworthy.inventory.hearing import hearing
 from shipworthy.inventory.machinery import OPENED, settings
@@ -28,7 +29,7 @@ def load(
     """See `shipworthy.inventory.load`."""
     located = _locate(sources, rootdir)
     where = tuple(shown(source, rootdir) for source in located)
-    with _uncollected():
+    with _uncollected(), deadline(LONGEST, ", ".join(where)):
         fleet = Fleet(located, rootdir, vault_password_files)
         _refuse(
             Problem(", ".join(where), f"{name!r} is no name: it is not UTF-8")

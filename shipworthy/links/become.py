@@ -15,6 +15,9 @@ from shipworthy.links.text import one_line
 
 _REFUSAL = re.compile(rb"^(.*\bsudo: .*|Sorry, user .*|.* not in the sudoers file.*)$", re.M)
 
+_BESIDES = re.compile(rb"unable to resolve host|error initializing audit plugin")
+"""What sudo says besides, and is not why."""
+
 
 def prompt(nonce: str) -> str:
     """What sudo asks with; nothing else on the host knows it beforehand."""
@@ -66,5 +69,5 @@ def refusal(stderr: bytes, become: Become, nonce: str, exit_status: int | None) 
     said = stderr.replace(prompt(nonce).encode(), b"")
     if exit_status == 127 and re.search(rb"\bsudo\b.*not found", said):
         return "sudo is not installed"
-    lines = [match.group(0) for match in _REFUSAL.finditer(said) if b"unable to resolve host" not in match.group(0)]
+    lines = [line for match in _REFUSAL.finditer(said) if not _BESIDES.search(line := match.group(0))]
     return one_line(lines[-1], hiding=(become.password,)) if lines else None

@@ -16,6 +16,7 @@ from shipworthy.plugin import options
 from shipworthy.plugin.cases import HOST, ITEM, NOTHING, Named
 from shipworthy.plugin.inert import said
 from shipworthy.plugin.lasting import lasting
+from shipworthy.plugin.logs import redact_logs
 from shipworthy.plugin.signals import Signals
 
 
@@ -51,6 +52,7 @@ def _begin(config: pytest.Config) -> None:
     except UsageError as error:
         raise said(error) from error
     config.stash[RUN] = run
+    config.add_cleanup(redact_logs(run.redact))
     config.pluginmanager.register(hooks.Hooks(config, run, signals), "shipworthy.run")
 
 

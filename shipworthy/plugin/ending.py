@@ -39,7 +39,11 @@ _VERSIONS = ("pytest", "paramiko", "ansible-core", "pydantic", "cryptography")
 
 
 def begin(run: Run, config: pytest.Config) -> None:
-    """Make the run's directory and say in run.json what is about to be done."""
+    """Make the run's directory and say in run.json what is about to be done.
+
+    Raises UsageError, before anything is written, when there is nothing to be done it with.
+    """
+    run.refuse_damaged()
     run.files = Files.create(run.options.reports, run.started)
     run.facts = RunFacts(
         run=run.name,
@@ -77,7 +81,9 @@ def status(run: Run, session: pytest.Session, exitstatus: int) -> int:
         return pytest.ExitCode.TESTS_FAILED
     if run.options.fail_on_warning and run.counts["warned"]:
         return pytest.ExitCode.TESTS_FAILED
-    return NOT_MEASURED if run.counts["error"] else exitstatus
+    left = run.files is not None and run.counts.total() < run.selected  # not run, as with --setup-plan: not known
+    unknown = run.counts["error"] or left
+    return NOT_MEASURED if unknown else exitstatus
 
 
 def finish(run: Run, session: pytest.Session) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,8 @@ class Options:
 
     inventory: tuple[str, ...]
     """Empty with `--replay` and no word of an inventory: that of the stored run."""
+    inventory_by: str
+    """What names it: the option, the environment's variable, or nothing."""
     hosts: str | None
     limit: str | None
     policy: tuple[str, ...]
@@ -99,8 +103,10 @@ def read(config: pytest.Config) -> Options:
     _refuse_workers(config)
     get = config.getoption
     root = config.invocation_params.dir
+    inventory, by = _inventory(get)
     options = Options(
-        inventory=tuple(get("inventory")) or (() if get("replay") else _default_inventory()),
+        inventory=inventory,
+        inventory_by=by,
         hosts=get("hosts", None),
         limit=get("limit"),
         policy=tuple(get("policy")),
@@ -141,8 +147,15 @@ def told_time(at: str | None, now: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _default_inventory() -> tuple[str, ...]:
-    return tuple(filter(None, [os.environ.get("SHIPWORTHY_INVENTORY") or "local"]))
+def _inventory(get: Callable[[str], Any]) -> tuple[tuple[str, ...], str]:
+    """The inventories, and what says so."""
+    if get("inventory"):
+        return tuple(get("inventory")), "--inventory"
+    if get("replay"):
+        return (), "--replay"
+    if named := os.environ.get("SHIPWORTHY_INVENTORY"):
+        return (named,), "SHIPWORTHY_INVENTORY"
+    return ("local",), "the default inventory"
 
 
 def _refuse_separate_paths(config: pytest.Config) -> None:

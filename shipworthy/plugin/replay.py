@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shipworthy.errors import PolicyError, ReplayError, UsageError
+from shipworthy.errors import InventoryError, PolicyError, ReplayError, UsageError
+from shipworthy.inventory import find_source
 from shipworthy.inventory.specs import BY_HOSTS
 from shipworthy.plugin.options import Options
 from shipworthy.policy import HostPolicy
@@ -57,12 +58,18 @@ def read(directory: Path) -> StoredRun:
         raise ReplayError.at(str(path), f"no record of a run ({_told(error)})") from error
 
 
-def by_its_inventory(options: Options, stored: StoredRun) -> Options:
+def by_its_inventory(options: Options, stored: StoredRun, rootdir: Path) -> Options:
     """`options`, with the inventory and the limit of the stored run unless hosts are named now."""
     if options.inventory or options.hosts:
         return options
     if stored.inventories == (BY_HOSTS,):
         raise UsageError.at("--replay", "that run was given its hosts by --hosts; give them again, or --policy-as-run")
+    for name in stored.inventories:
+        try:
+            find_source(name, rootdir)
+        except InventoryError:
+            why = f"the inventory of that run is gone ({name}): give one by --inventory=, or --policy-as-run"
+            raise UsageError.at("--replay", why) from None
     return replace(options, inventory=stored.inventories, limit=options.limit or stored.limit)
 
 

@@ -22,7 +22,7 @@ from shipworthy import inventory as inventories
 from shipworthy import snapshot as snapshots
 from shipworthy.checks import CHECKS, Described, catalogue, ids
 from shipworthy.collect import Collector, Request
-from shipworthy.errors import NotMeasured, ReplayError
+from shipworthy.errors import InventoryError, NotMeasured, Problem, ReplayError
 from shipworthy.inventory import Host, Inventory, Redaction
 from shipworthy.plugin import replay
 from shipworthy.plugin.cases import Case
@@ -83,8 +83,6 @@ class Run:
     files: Files | None = None
     collector: Collector | None = None
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
-    unread: dict[str, str] = field(default_factory=dict)
-    """With `--replay`: hosts whose stored snapshot cannot be read, and why."""
     results: list[Result] = field(default_factory=list)
     """What is not plainly passed: the terminal's findings."""
     counts: Counter[Outcome] = field(default_factory=Counter)
@@ -107,8 +105,6 @@ class Run:
 
     def snapshot(self, host: str) -> Snapshot:
         """The snapshot of `host`; raises NotMeasured when there is none."""
-        if host in self.unread:
-            raise NotMeasured(self.unread[host])
         if host not in self.snapshots:
             raise NotMeasured("not a part of the run that is replayed" if self.options.replay else "was not asked")
         return self.snapshots[host]
@@ -127,7 +123,7 @@ class Run:
         """Write down one finished check."""
         self.counts[result.outcome] += 1
         self.judged_checks.add(result.check)
-        if result.outcome not in {"passed", "skipped"}:
+        if result.note or result.outcome not in {"passed", "skipped"}:
             self.results.append(result)
         self.finished.add(result.nodeid)
         if self.files and not self.files.unwritten:
@@ -200,15 +196,24 @@ class Run:
         return [run for run in runs[:EARLIER_RUNS] if not replay.is_replay(run)]
 
     def stored(self) -> Iterator[Snapshot]:
-        """With `--replay`: the snapshots of that run."""
-        assert self.options.replay is not None
-        for name in self.hosts:
-            path = self.options.replay / "snapshots" / file_name(name, ".json.gz")
+        """With `--replay`: the snapshots of that run; raises ReplayError."""
+        return map(snapshots.load, self._stored_files())
+
+    def refuse_damaged(self) -> None:
+        """With `--replay`, before anything is judged: raises ReplayError with every snapshot that cannot be read."""
+        problems: list[Problem] = []
+        for path in self._stored_files():
             try:
-                if path.exists():
-                    yield snapshots.load(path)
+                snapshots.load(path)
             except ReplayError as error:
-                self.unread[name] = str(error)
+                problems.extend(error.problems)
+        if problems:
+            raise ReplayError.of(problems)
+
+    def _stored_files(self) -> Iterator[Path]:
+        if self.options.replay:
+            folder = self.options.replay / "snapshots"
+            yield from (path for name in self.hosts if (path := folder / file_name(name, ".json.gz")).exists())
 
     @contextmanager
     def testinfra_host(self, name: str) -> Iterator[Any]:
@@ -259,7 +264,7 @@ def prepare(options: Options, rootdir: Path, test_folders: list[Path]) -> Run:
     if stored and options.policy_as_run:
         return _as_run(options, started, at, stored)
     if stored:
-        options = replay.by_its_inventory(options, stored)
+        options = replay.by_its_inventory(options, stored, rootdir)
     inventory = _inventory(options, rootdir)
     files = _policy_files(options, rootdir)
     policy = load_policy(files, inventory, ids([CHECKS, *test_folders]))
@@ -277,7 +282,11 @@ def _as_run(options: Options, started: datetime, at: datetime, stored: replay.St
 def _inventory(options: Options, rootdir: Path) -> Inventory:
     if options.hosts:
         return inventories.from_specs(options.hosts, connection=options.connection)
-    return inventories.load(options.inventory, options.limit, rootdir=rootdir, connection=options.connection)
+    try:
+        return inventories.load(options.inventory, options.limit, rootdir=rootdir, connection=options.connection)
+    except InventoryError as error:  # named as it was given, which need not be by the option
+        told = ((problem.place.replace("--inventory", options.inventory_by), problem) for problem in error.problems)
+        raise InventoryError.of(Problem(place, problem.reason) for place, problem in told) from None
 
 
 def _policy_files(options: Options, rootdir: Path) -> list[Path]:

@@ -54,7 +54,7 @@ class Policy(SubjectPolicy):
         warn_below="10 %",
         fail_below="5 %",
         words="memory available",
-        says="MemAvailable of MemTotal; it fails only with a second witness, otherwise it warns.",
+        says="MemAvailable of MemTotal without huge pages; it fails only with a second witness, otherwise it warns.",
         source="warning: node-mixin NodeMemoryHighUtilization (90 % used); failing: judgement",
     )
     witness_pressure: float = setting(

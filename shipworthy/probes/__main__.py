@@ -8,6 +8,7 @@ when a probe could not do its work, 4 for wrong usage.
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from importlib import import_module
@@ -37,8 +38,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         document = {name: recorded(name, options.root, options.then, options.seconds) for name in options.probes}
     else:
         document = live(options.probes, options.window)
-    json.dump(document, sys.stdout, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
+    try:
+        sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # a reader that has enough is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return NOT_MEASURED if any("error" in outcome for outcome in document.values()) else 0
 
 

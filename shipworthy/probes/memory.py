@@ -20,6 +20,8 @@ from shipworthy.probes.runtime.parse import KIBIBYTE, Table, number, only_number
 from shipworthy.probes.runtime.seen import Eyes, table
 
 VERSION = 1
+SIGNED = ("priority",)
+"""The fields that may be less than 0."""
 
 _NOT_ASKED = "not asked"
 

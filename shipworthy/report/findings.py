@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 
 from shipworthy.results import OUTCOMES, Outcome, Result
 
-ROOM: Mapping[Outcome, int] = {"failed": 1000, "error": 500, "warned": 300, "waived": 100, "skipped": 100}
+ROOM: Mapping[Outcome, int] = {
+    "failed": 1000,
+    "error": 500,
+    "warned": 300,
+    "waived": 100,
+    "skipped": 100,
+    "passed": 100,
+}
 """How many findings of each outcome are told; 2,000 rows are what a browser shows without delay."""
 
 EXAMPLES = 20
@@ -22,6 +29,8 @@ WORST_FIRST: tuple[Outcome, ...] = ("failed", "error", "warned", "waived", "skip
 
 REACHABLE = "reachable"
 """The subject that stands before the others."""
+
+NEEDS_ROOT = "this user may not see what they judge by: needs root"
 
 UNREACHABLE = "test_host_is_reachable"
 """The test whose failure explains every error of its host."""
@@ -112,11 +121,11 @@ class Findings:
         self.left_out: Counter[Outcome] = Counter()
 
     def add(self, result: Result) -> None:
-        if result.outcome == "passed":
+        if result.outcome == "passed" and not result.note:
             return
         # One reason for many errors of a host (unreachable, no privilege) is one finding, whatever it hit.
         reason = result.outcome == "error" and result.host is not None
-        key = (result.host, result.message) if reason else _claim(result)
+        key = (result.host, _reason(result.message)) if reason else _claim(result)
         groups = self._reasons if reason else self._claims
         finding = groups.get(key)
         if finding is None:
@@ -127,6 +136,8 @@ class Findings:
             self._kept[result.outcome] += 1
             finding = groups[key] = Finding(result.outcome, result.message)
         finding.add(result)
+        if reason and result.message != finding.message:
+            finding.message = NEEDS_ROOT
 
     def extend(self, results: Iterable[Result]) -> Findings:
         for result in results:
@@ -162,6 +173,11 @@ class Findings:
             else:
                 self.left_out[finding.outcome] += finding.count
         return told
+
+
+def _reason(message: str) -> str:
+    """Whatever it is that root alone may see, there is one thing to be done about it."""
+    return NEEDS_ROOT if message.endswith("needs root") else message
 
 
 def _claim(result: Result) -> tuple[object, ...]:

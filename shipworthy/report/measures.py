@@ -17,13 +17,13 @@ def quantity(value: float | None, symbol: str) -> str:
 
 
 def bounds(measure: Measure) -> list[tuple[str, str]]:
-    """(`warns`, `0 B`), (`fails`, `64 MiB`), as far as there are such limits."""
-    pairs = (("warns", measure.warn), ("fails", measure.fail))
+    """(`warning level`, `0 B`), (`limit`, `64 MiB`), as far as there are such."""
+    pairs = (("warning level", measure.warn), ("limit", measure.fail))
     return [(word, quantity(bound, measure.unit)) for word, bound in pairs if bound is not None]
 
 
 def measure_in_words(measure: Measure) -> str:
-    """`memory.swap_used = 512 MiB (warns beyond 0 B, fails beyond 64 MiB; policies/prod.yml:7)`."""
-    limits = ", ".join(f"{word} beyond {bound}" for word, bound in bounds(measure))
+    """`memory.swap_used = 512 MiB (warning level 0 B, limit 64 MiB; policies/prod.yml:7)`."""
+    limits = ", ".join(f"{word} {bound}" for word, bound in bounds(measure))
     about = "; ".join(part for part in (limits, measure.origin) if part)
     return f"{measure.name} = {quantity(measure.value, measure.unit)}" + (f" ({about})" if about else "")

@@ -22,7 +22,7 @@ STYLES: Mapping[Outcome, str] = {
     "waived": "cyan",
 }
 
-_ROOM: Mapping[Outcome, int] = {"failed": 100, "error": 100, "warned": 50, "waived": 50}
+_ROOM: Mapping[Outcome, int] = {"failed": 100, "error": 100, "warned": 50, "waived": 50, "passed": 50}
 _EVIDENCE_LINES = 10
 
 
@@ -34,7 +34,7 @@ class Line(NamedTuple):
 
 
 def findings(results: Iterable[Result], hosts_total: int) -> list[Line]:
-    """A line for each finding (failed, error, warned, waived), with its evidence below; identical ones told once.
+    """A line for each finding (failed, error, warned, waived, observed), with its evidence below; identical ones once.
 
     `hosts_total` is how many hosts the run has: `40 of 40 hosts`. Passed results may be among `results`.
     """

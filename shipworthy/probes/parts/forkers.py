@@ -70,11 +70,17 @@ def _forker(eyes: Eyes, status: Status, threads: Dict[int, int]) -> Forker:
     privileged = process.uid == 0 or bool(capabilities & (_CAP_SYS_ADMIN | _CAP_SYS_RESOURCE))
     folder = "/proc/{}/".format(process.pid)
 
+    def text(path: str) -> str:
+        said = machine.read(path)
+        if not said:
+            raise NotSeen("{} is empty: the process ended while it was copied".format(path))
+        return said
+
     def groups() -> Dict[str, str]:
-        return parse_cgroup(machine.read(folder + "cgroup"), folder + "cgroup")
+        return parse_cgroup(text(folder + "cgroup"), folder + "cgroup")
 
     def limit() -> Optional[int]:
-        return None if privileged else parse_processes_limit(machine.read(folder + "limits"), folder + "limits")
+        return None if privileged else parse_processes_limit(text(folder + "limits"), folder + "limits")
 
     def memory_bounds() -> List[CgroupLimit]:
         return bounds_or_none(lambda: memory_limits(machine, mounts(machine), groups()))

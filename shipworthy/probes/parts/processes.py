@@ -222,9 +222,10 @@ def _top(machine: Machine, statuses: List[Status], top: int, key: str) -> List[P
 def _start_ticks(machine: Machine, pid: int) -> Optional[int]:
     path = "/proc/{}/stat".format(pid)
     try:
-        return parse_start_ticks(machine.read(path), path)
+        text = machine.read(path)
     except GONE:
         return None
+    return parse_start_ticks(text, path) if text else None  # empty: a tree of a process that ended meanwhile
 
 
 def _size(fields: Dict[str, str], name: str, path: str) -> int:

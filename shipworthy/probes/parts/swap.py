@@ -17,7 +17,7 @@ SWAPS = "/proc/swaps"
 _DELETED = " (deleted)"
 # Only blanks and tabs part fields: the kernel escapes those in a path, and nothing else.
 _LINE = re.compile(r"(.+?)[ \t]+([^ \t]+)[ \t]+([^ \t]+)[ \t]+([^ \t]+)[ \t]+([^ \t]+)", re.DOTALL)
-_ZRAM = re.compile(r"zram[0-9]+", re.ASCII)
+_ZRAM = re.compile(r"/dev/zram[0-9]+", re.ASCII)
 _BACKING_UNIT = 4096  # zram counts what it wrote back in units of 4 KiB, whatever a page is
 
 
@@ -128,8 +128,10 @@ def read_swap(eyes: Eyes, meminfo: Table) -> Swap:
     if used is None:
         eyes.unseen["swap.disk_used_bytes"] = eyes.unseen["swap.used_bytes"]
     else:
-        # What cannot be told apart counts as disk: never less than there is.
-        disk_used = max(0, used - (zram_used or 0) - (stored or 0)) + written_back
+        # What cannot be told apart counts as disk: never less than there is. So zswap, which may stand before zram as
+        # well, counts against the disk only as far as zram cannot hold it. Areas are read at one moment, with zram's.
+        slots = sum(area.used_bytes for area in areas if not area.zram) if areas else used
+        disk_used = max(0, slots - max(0, (stored or 0) - (zram_used or 0))) + written_back
     return Swap(
         total_bytes=see("swap.total_bytes", lambda: meminfo.value("SwapTotal")),
         used_bytes=used,
@@ -159,7 +161,7 @@ def _area(line: str, path: str, place: str) -> SwapArea:
         size_bytes=number(size, path, place + ": Size") * KIBIBYTE,
         used_bytes=number(used, path, place + ": Used") * KIBIBYTE,
         priority=sign * number(digits, path, place + ": Priority"),
-        zram=bool(_ZRAM.fullmatch(name.rpartition("/")[2])),
+        zram=kind == "partition" and bool(_ZRAM.fullmatch(name)),
         deleted=deleted,
     )
     if area.used_bytes > area.size_bytes:

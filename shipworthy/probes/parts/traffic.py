@@ -194,11 +194,13 @@ def _from_disk(machine: Machine, before: Sample, after: Sample, seconds: float) 
 
     def look(name: str, direction: int) -> float:
         pages = _rate(before.vmstat, after.vmstat, (name,), seconds)
-        if after.areas is None:
+        if before.areas is None or after.areas is None:
             raise NotSeen("no /proc/swaps: zram cannot be told from disk")
-        if not any(area.zram for area in after.areas):
-            return pages
         zrams = [area.name for area in after.areas if area.zram]
+        if zrams != [area.name for area in before.areas if area.zram]:
+            raise NotSeen("zram was swapped on or off meanwhile")
+        if not zrams:
+            return pages
         behind = sum(_behind(before, after, name, direction) for name in zrams)
         if len(zrams) == len(after.areas):
             pages, kept = 0.0, 0
