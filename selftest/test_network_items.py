@@ -73,11 +73,12 @@ def v4(
     sent: int = 20, answered: int = 20, connects: Connects | None = UP, mtu: int | None = None, error: str = ""
 ) -> Address:
     median = 0.001 if answered else connects.best_seconds if connects else None
-    return Address("ipv4", "10.0.0.2", sent, answered, median, median, error, connects, mtu)
+    no_route = connects is not None and connects.no_route
+    return Address("ipv4", "10.0.0.2", sent, answered, median, median, error, no_route, connects, mtu)
 
 
-def v6(connects: Connects = UP) -> Address:
-    return v4(connects=connects)._replace(family="ipv6", address="fd00::2")
+def v6(connects: Connects = UP, sent: int = 20, error: str = "") -> Address:
+    return v4(sent, sent, connects, error=error)._replace(family="ipv6", address="fd00::2")
 
 
 def of_peer(
@@ -143,6 +144,17 @@ LOSS = {
         "error",
         "db 10.0.0.2: answers TCP and no echo; `packets: 0` leaves echoes out",
         v4(answered=0, connects=REFUSED),
+    ),
+    "no route to one family": of_peer("passed", "", v4(), v6(NO_ROUTE, 0, "Network is unreachable")),
+    "no route, and the estate speaks it": of_peer(
+        "error",
+        "db fd00::2: Network is unreachable",
+        v4(),
+        v6(NO_ROUTE, 0, "Network is unreachable"),
+        estate=("ipv4", "ipv6"),
+    ),
+    "no route at all": of_peer(
+        "error", "db: this host has no route to any of its addresses", v6(NO_ROUTE, 0, "Network is unreachable")
     ),
     "an ordinary user": of_peer("error", f"db 10.0.0.2: {NEEDS_ROOT}", v4(0, 0, error=NEEDS_ROOT)),
     "not wanted": of_peer("skipped", "its policy has no echoes sent", v4(0, 0), packets=0),
@@ -257,6 +269,7 @@ def test_the_internets_checksum() -> None:
     ("said", "problem"),
     [
         ({"peers": {"cloud": {"address": "169.254.169.254"}}}, "metadata"),
+        ({"closes_half_sent": {"cloud": {"port": 80, "address": "::ffff:169.254.169.254"}}}, "metadata"),
         ({"peers": {"db": {"address": "db", "port": 70000}}}, "port"),
         ({"peers": {"db": {"address": "db", "packets": 5000}}}, "packets"),
         ({"peers": {"db": {"address": "db", "mtu": 100}}}, "mtu"),

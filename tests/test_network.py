@@ -332,7 +332,7 @@ def test_peer_takes_connections(network: Network, policy: HostPolicy, item: Item
     if not tried:
         raise NotMeasured(f"{item.name}: its port was not asked for in this run")
     bad = [each for each in tried if each.connects and each.connects.connected < each.connects.tried]
-    if all(each.connects and each.connects.no_route for each in bad) and not _expected(policy, item):
+    if all(each.no_route for each in bad) and not _expected(policy, item):
         # A client without a route gives up at once, and takes the other family.
         limit = limit.softened()
     told = [f"{each.address}: {each.connects.error}" for each in bad if each.connects]
@@ -516,7 +516,10 @@ def _echoed(network: Network, item: Item[Peer], policy: HostPolicy) -> list[Addr
     """Its addresses that echoes were sent to; one that answers TCP and no echo cannot be judged by echoes."""
     if item.policy.packets == 0:
         does_not_apply("its policy has no echoes sent")
-    addresses = _addresses(network, item, policy)
+    expected = _expected(policy, item)
+    addresses = [each for each in _addresses(network, item, policy) if each.family in expected or not each.no_route]
+    if not addresses:
+        raise NotMeasured(f"{item.name}: this host has no route to any of its addresses")
     for each in addresses:
         if not each.sent:
             raise NotMeasured(f"{item.name} {each.address}: {each.echo_error}")

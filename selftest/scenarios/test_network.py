@@ -130,5 +130,5 @@ def test_what_an_ordinary_user_may_not_send_is_told() -> None:
         run = suite(fleet, "-m", "network", policy=peer, variables={"db": {"ansible_user": "deploy"}})
     assert run.turned == {Turn("network.peer_loss", "db", "error")}, run
     message = run.of("db")["network.peer_loss"].message
-    assert message == "web 10.77.0.12: echo requests need root, or a group in net.ipv4.ping_group_range"
+    assert message == "web 10.77.0.12: an echo from a user outside net.ipv4.ping_group_range needs root"
     assert {run.of("db")[f"network.{id}"].outcome for id in ("peer_connects", "peer_round_trip")} == {"passed"}

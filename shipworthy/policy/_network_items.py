@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Part, limit
 from shipworthy.policy.language.units import BYTES_PER_SECOND, COUNT, PER_SECOND, PERCENT, SECONDS
-from shipworthy.probes.parts.peers import FORBIDDEN
+from shipworthy.probes.parts.peers import is_metadata
 
 LONGEST_WAIT = 15.0
 """Seconds that a listener may be waited for: with the login and the window, it must fit a host's deadline of 30 s."""
@@ -24,7 +24,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _no_metadata(address: str) -> str:
-    if address in FORBIDDEN:
+    if is_metadata(address):
         raise PydanticCustomError("shipworthy_target", "is an address of a cloud's metadata, which is never asked")
     return address
 

@@ -17,6 +17,9 @@ from shipworthy.probes.runtime.machine import Machine
 CAP = 2.0
 """Seconds after which a connect is given up; the kernel itself tries for two minutes."""
 
+NO_ROUTE = (errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+"""What the kernel says when this host itself has no way to an address."""
+
 _TRIES = 3
 _APART = 0.3
 
@@ -56,7 +59,7 @@ def try_connects(family: int, target: Tuple[Any, ...], until: float) -> Connects
             best = took if best is None else min(best, took)
         else:
             failure = _words(error)
-            no_route = error in (errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+            no_route = error in NO_ROUTE
             if tried == 2 and not connected and error == errno.ETIMEDOUT:
                 break
         if tried < _TRIES:

@@ -15,7 +15,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from shipworthy.probes.runtime.errors import NotSeen
 
-NEEDS_ROOT = "echo requests need root, or a group in net.ipv4.ping_group_range"
+NEEDS_ROOT = "an echo from a user outside net.ipv4.ping_group_range needs root"
 _TOKEN = 8
 _LONGEST = 65535
 

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from shipworthy.probes.parts.connects import Connects, try_connects
+from shipworthy.probes.parts.connects import NO_ROUTE, Connects, try_connects
 from shipworthy.probes.parts.echo import Echo
 from shipworthy.probes.runtime.child import Abandoned, ChildError
 from shipworthy.probes.runtime.errors import NotSeen
@@ -23,7 +23,7 @@ BUDGET = 16.0
 """Seconds from the first packet to the last answer."""
 AT_MOST = 32
 """Addresses in all."""
-FORBIDDEN = {"169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254"}
+METADATA = {"169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254"}
 """Where clouds tell a machine its secrets: never a target, whatever name leads there."""
 
 _RESOLVING = 3.0
@@ -59,6 +59,8 @@ class Address(NamedTuple):
     best_seconds: Optional[float]
     echo_error: str
     """Why no echo could be sent, or what the kernel said when it was; empty if all went out."""
+    no_route: bool
+    """This host itself has no way to it: nothing was sent."""
     connects: Optional[Connects]
     mtu: Optional[int]
     """The largest size that went through whole, of those tried."""
@@ -127,7 +129,7 @@ class Peers:
             return
         threads = []
         for family, target in targets:
-            if str(target[0]) in FORBIDDEN:
+            if is_metadata(str(target[0])):
                 self._fail(name, "{} is an address of a cloud's metadata, which is never asked".format(target[0]))
                 continue
             with self._lock:
@@ -141,8 +143,12 @@ class Peers:
             thread.join()
 
     def _one(self, name: str, wanted: Wanted, family: int, target: Tuple[Any, ...]) -> None:
-        connects = try_connects(family, target, self._until) if wanted.port else None
-        address = _echoed(wanted, family, target, connects)
+        try:
+            connects = try_connects(family, target, self._until) if wanted.port else None
+            address = _echoed(wanted, family, target, connects)
+        except Exception as error:  # noqa: BLE001 -- a thread's end: an address that is left out must be told
+            self._fail(name, "{}: {}: {}".format(target[0], type(error).__name__, error))
+            return
         with self._lock:
             self._found[name].append(address)
             self._found[name].sort(key=lambda each: (each.family, each.address))
@@ -150,6 +156,15 @@ class Peers:
     def _fail(self, name: str, reason: str) -> None:
         with self._lock:
             self._errors[name] = reason
+
+
+def is_metadata(address: str) -> bool:
+    """Whether it is one of those addresses, an IPv4 one in IPv6's clothes included."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return str(getattr(found, "ipv4_mapped", None) or found) in METADATA
 
 
 def resolve(machine: Machine, name: str, port: int) -> List[Tuple[int, Tuple[Any, ...]]]:
@@ -190,17 +205,22 @@ def _echoed(wanted: Wanted, family: int, target: Tuple[Any, ...], connects: Opti
     name = "ipv4" if family == socket.AF_INET else "ipv6"
     best = connects.best_seconds if connects else None
 
-    def told(sent: int, seconds: List[float], error: str, mtu: Optional[int]) -> Address:
+    def told(
+        sent: int, seconds: List[float], error: str, *, mtu: Optional[int] = None, no_way: bool = False
+    ) -> Address:
         median = sorted(seconds)[len(seconds) // 2] if seconds else best
         least = min(seconds) if seconds else best
-        return Address(name, str(target[0]), sent, len(seconds), median, least, error, connects, mtu)
+        return Address(name, str(target[0]), sent, len(seconds), median, least, error, no_way, connects, mtu)
 
+    no_route = connects is not None and connects.no_route
     if not wanted.packets:
-        return told(0, [], "not asked", None)
+        return told(0, [], "not asked", no_way=no_route)
     try:
         echo = Echo(family, (target[0], 0) + tuple(target[2:]))
-    except (NotSeen, OSError) as error:
-        return told(0, [], getattr(error, "strerror", None) or str(error), None)
+    except NotSeen as reason:
+        return told(0, [], str(reason), no_way=no_route)
+    except OSError as error:
+        return told(0, [], error.strerror or str(error), no_way=error.errno in NO_ROUTE)
     try:
         spacing = max(_CLOSEST, 1.0 / wanted.packets)
         sent, seconds, refused = echo.ping(0, wanted.packets, spacing, _PATIENCE)
@@ -211,7 +231,7 @@ def _echoed(wanted: Wanted, family: int, target: Tuple[Any, ...], connects: Opti
         if wanted.mtu and seconds:
             sizes = sorted({wanted.mtu} | {size for size in _SIZES if size < wanted.mtu})
             mtu = echo.whole(sizes, 40000, _PATIENCE)
-        return told(sent, seconds, refused, mtu)
+        return told(sent, seconds, refused, mtu=mtu)
     finally:
         echo.close()
 
