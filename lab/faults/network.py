@@ -325,8 +325,12 @@ def _listening(far: Island, program: str) -> Iterator[None]:
 @contextmanager
 def _named(host: LabHost) -> Iterator[None]:
     """While inside, the host knows the island as far.test, with both its addresses."""
-    with prepared(host, "/etc/hosts", lambda text: f"{text}{ADDRESS} far.test\n{ADDRESS6} far.test\n"):
+    before = host.read("/etc/hosts")
+    host.write("/etc/hosts", f"{before}{ADDRESS} far.test\n{ADDRESS6} far.test\n")
+    try:
         yield
+    finally:
+        host.write("/etc/hosts", before)
 
 
 @contextmanager

@@ -205,22 +205,20 @@ def _echoed(wanted: Wanted, family: int, target: Tuple[Any, ...], connects: Opti
     name = "ipv4" if family == socket.AF_INET else "ipv6"
     best = connects.best_seconds if connects else None
 
-    def told(
-        sent: int, seconds: List[float], error: str, *, mtu: Optional[int] = None, no_way: bool = False
-    ) -> Address:
+    def told(sent: int, seconds: List[float], error: str, no_way: bool, mtu: Optional[int] = None) -> Address:
         median = sorted(seconds)[len(seconds) // 2] if seconds else best
         least = min(seconds) if seconds else best
         return Address(name, str(target[0]), sent, len(seconds), median, least, error, no_way, connects, mtu)
 
     no_route = connects is not None and connects.no_route
     if not wanted.packets:
-        return told(0, [], "not asked", no_way=no_route)
+        return told(0, [], "not asked", no_route)
     try:
         echo = Echo(family, (target[0], 0) + tuple(target[2:]))
     except NotSeen as reason:
-        return told(0, [], str(reason), no_way=no_route)
+        return told(0, [], str(reason), no_route)
     except OSError as error:
-        return told(0, [], error.strerror or str(error), no_way=error.errno in NO_ROUTE)
+        return told(0, [], error.strerror or str(error), error.errno in NO_ROUTE)
     try:
         spacing = max(_CLOSEST, 1.0 / wanted.packets)
         sent, seconds, refused = echo.ping(0, wanted.packets, spacing, _PATIENCE)
@@ -231,7 +229,7 @@ def _echoed(wanted: Wanted, family: int, target: Tuple[Any, ...], connects: Opti
         if wanted.mtu and seconds:
             sizes = sorted({wanted.mtu} | {size for size in _SIZES if size < wanted.mtu})
             mtu = echo.whole(sizes, 40000, _PATIENCE)
-        return told(sent, seconds, refused, mtu=mtu)
+        return told(sent, seconds, refused, no_way=False, mtu=mtu)
     finally:
         echo.close()
 
