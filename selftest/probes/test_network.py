@@ -80,19 +80,6 @@ def test_connects() -> None:
     assert (down.connected, down.best_seconds, down.error) == (0, None, "Connection refused")
 
 
-def test_a_listener_that_does_not_answer_is_given_up() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0), backlog=0) as listener,
-        socket.socket() as first,
-        socket.socket() as more,
-    ):
-        for one in (first, more):
-            one.setblocking(False)
-            one.connect_ex(listener.getsockname())
-        late = try_connects(socket.AF_INET, listener.getsockname(), time.monotonic() + 0.3)
-    assert (late.connected, late.error) == (0, "timed out")
-
-
 def test_a_listener_that_closes() -> None:
     def serve(client: socket.socket) -> None:
         client.recv(100)
