@@ -99,6 +99,11 @@ def test_later_files_go_over_earlier_ones(understood: Understood) -> None:
     )
     assert [policy.for_host(name).memory.top for name in ("db1", "web1")] == [3, 7]
     assert (policy.for_host("db1").extends, policy.for_host("db1").families) == ("strict", ("ipv4",))
+    assert policy.for_host("db1").families_from == "one.yml:1"
+
+
+def test_families_that_nobody_said_are_known_as_such(understood: Understood) -> None:
+    assert understood("plays: [{hosts: all, memory: {top: 3}}]").for_host("db1").families_from == "baseline"
 
 
 def test_items_are_added_changed_and_removed(understood: Understood) -> None:
