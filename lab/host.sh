@@ -48,12 +48,22 @@ cp -a "$lab/$name/files/." "$root/"
 mkdir -p "$root/run/prepared" "$root/run/sshd"
 cp -a "$lab/$name/prepared/." "$root/run/prepared/"
 
+# /proc/net is a link to each process's own, over whose files nothing can be mounted: another link goes over the link.
+if [ -d "$root/run/prepared/proc/net" ]; then
+    for file in "$root"/proc/self/net/*; do
+        [ -e "$root/run/prepared/proc/net/${file##*/}" ] || ln -s "/proc/self/net/${file##*/}" "$root/run/prepared/proc/net/"
+    done
+    ln -s /run/prepared/proc/net "$root/run/proc-net"
+    # Before Linux 5.2 it does not: then the host shows the machine's.
+    python3 -I -S "$(dirname "$0")/over_link.py" "$root/run/proc-net" "$root/proc/net" || rm -r "$root/run/prepared/proc/net"
+fi
+
 cd "$root"
 pivot_root . mnt
 umount -l /mnt
 
 # Files that stand for what namespaces share: /run/prepared/proc/meminfo is mounted over /proc/meminfo, and so on.
-find /run/prepared -type f | while read -r file; do
+find /run/prepared -path /run/prepared/proc/net -prune -o -type f -print | while read -r file; do
     over=${file#/run/prepared}
     [ "$over" != /dev/kmsg ] || : >"$over"
     [ ! -e "$over" ] || mount --bind "$file" "$over"

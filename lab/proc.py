@@ -47,6 +47,8 @@ _CALM_VMSTAT = {
 _PRESSURE = (
     "some avg10=0.00 avg60=0.00 avg300=0.00 total=100000000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=10000000\n"
 )
+_SOFTNET = " ".join(["00010000", "00000000", "00000000", *["00000000"] * 9]) + "\n"
+"""A CPU's receive queue, as before Linux 5.10: which CPU it is, the number of the line says."""
 SWAPS_HEADER = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 
@@ -66,6 +68,7 @@ def calm() -> dict[str, str]:
         "/proc/pressure/memory": _PRESSURE,
         "/proc/pressure/cpu": _PRESSURE,
         "/proc/pressure/io": _PRESSURE,
+        "/proc/net/softnet_stat": _SOFTNET * 2,
         "/proc/sys/vm/overcommit_memory": "0\n",
         "/proc/sys/fs/file-nr": "2000\t0\t400000\n",
         "/proc/sys/fs/aio-nr": "0\n",

@@ -37,7 +37,7 @@ def test_a_saved_policy_is_read_back_as_it_was(db1: HostPolicy) -> None:
     document = json.loads(json.dumps(db1.document()))
     again = HostPolicy.from_document(document)
     assert again.document() == document
-    for field in ("extends", "families", "off", "observe", "waivers", "subjects"):
+    for field in ("extends", "families", "families_from", "off", "observe", "waivers", "subjects"):
         assert getattr(again, field) == getattr(db1, field)
     assert again.memory.swap_used.origin == "one.yml:5"
     assert again.memory.swap_in.origin == "baseline"

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from shipworthy.errors import PolicyError, Problem
 from shipworthy.policy.language.document import Node
-from shipworthy.policy.language.plays import complete
+from shipworthy.policy.language.plays import BASELINE, complete
 from shipworthy.policy.language.problems import problems_of
 from shipworthy.policy.language.subject import SubjectPolicy
 from shipworthy.policy.language.subjects import Subjects, discover
@@ -30,6 +30,7 @@ class HostPolicy:
 
     extends: str
     families: tuple[str, ...]
+    """What the estate is expected to speak: both, where nobody said it."""
     off: Mapping[str, str]
     """Checks that are left out, by id, with the reason."""
     observe: frozenset[str]
@@ -39,6 +40,8 @@ class HostPolicy:
     subjects: Mapping[str, SubjectPolicy]
     tree: Node
     """All of it as texts, defaults included, each with its place."""
+    families_from: str = BASELINE
+    """Where the families were said; `baseline` where nobody did, and nothing strict should come of them."""
 
     def __getattr__(self, name: str) -> Any:
         subjects = self.__dict__.get("subjects", {})
@@ -58,6 +61,7 @@ class HostPolicy:
             "schema": SCHEMA,
             "extends": self.extends,
             "families": list(self.families),
+            "families_from": self.families_from,
             "off": dict(self.off),
             "observe": sorted(self.observe),
             "waivers": [_as_data(waiver) for waiver in self.waivers],
@@ -77,6 +81,7 @@ class HostPolicy:
                 tree,
                 extends=str(document["extends"]),
                 families=tuple(map(str, document["families"])),
+                families_from=str(document.get("families_from", BASELINE)),
                 off={str(check): str(reason) for check, reason in document["off"].items()},
                 observe=frozenset(map(str, document["observe"])),
                 waivers=waivers,

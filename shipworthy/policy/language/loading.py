@@ -18,7 +18,7 @@ from shipworthy.inventory import Inventory
 from shipworthy.policy.language.checking import BOUND_KEYS, check
 from shipworthy.policy.language.document import Node, is_template, read
 from shipworthy.policy.language.host import HostPolicy, build
-from shipworthy.policy.language.plays import merge
+from shipworthy.policy.language.plays import BASELINE, merge
 from shipworthy.policy.language.problems import ordered, spoken
 from shipworthy.policy.language.subjects import Subjects, discover, limits_of
 from shipworthy.policy.language.waivers import Waiver
@@ -197,6 +197,7 @@ class _Loading:
                 Node(said, ""),
                 extends=str(self._last("extends", "baseline")),
                 families=tuple(self._last("families", FAMILIES)),
+                families_from=self._place_of_last("families"),
                 off=off,
                 observe=frozenset(map(str, observed)),
                 waivers=waivers,
@@ -209,10 +210,16 @@ class _Loading:
 
     def _last(self, key: str, otherwise: Any) -> Any:
         """What the last file that says something of the whole estate says."""
-        for tree in reversed(self.trees):
-            if (node := tree.child(key)) is not None:
-                return node.plain()
-        return otherwise
+        node = self._last_node(key)
+        return otherwise if node is None else node.plain()
+
+    def _place_of_last(self, key: str) -> str:
+        """Where it is said; `baseline` if no file does."""
+        node = self._last_node(key)
+        return BASELINE if node is None else node.place
+
+    def _last_node(self, key: str) -> Node | None:
+        return next((node for tree in reversed(self.trees) if (node := tree.child(key)) is not None), None)
 
 
 def _with(node: Node, replaced: Mapping[int, Node]) -> Node:
