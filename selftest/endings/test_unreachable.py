@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from lab import Lab, lab
-from lab.faults import TESTS, login, memory
+from lab.faults import login, memory
+from selftest.scenarios import broken
 from selftest.scenarios.suite import ROOT, Run, suite
-from shipworthy.checks import catalogue
 
 pytestmark = pytest.mark.xdist_group("unreachable")
 
-CHECKS = len(catalogue([TESTS]))
+CHECKS = len(broken.CHECKS)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ In: /proc/PID/stat of all. Out: `Stats`. Processes that vanish meanwhile are lef
 Source: proc_pid_stat(5), fs/proc/array.c.
 """
 
-from typing import Dict, Iterable, NamedTuple, Tuple
+from typing import Dict, Iterable, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.runtime.errors import ParseError
 from shipworthy.probes.runtime.machine import Machine
 
+_PF_KTHREAD = 0x00200000  # include/linux/sched.h
 _GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
 
 
@@ -23,15 +24,29 @@ class Stat(NamedTuple):
     state: str
     """As the kernel has it: R running, S sleeping, D uninterruptible, T stopped, t traced, Z zombie, I idle, …"""
     parent: int
+    terminal: int
+    """The device number of its controlling terminal; 0 without one, as daemons are."""
+    flags: int
+    """The kernel's, PF_…: see `is_kernel_thread`."""
+    faults: int
+    """Page faults so far, minor and major."""
     ticks: int
     threads: int
     start_ticks: int
     size_bytes: int
     rss_pages: int
 
+    @property
+    def is_kernel_thread(self) -> bool:
+        return bool(self.flags & _PF_KTHREAD)
+
+    def is_same(self, other: Optional["Stat"]) -> bool:
+        """Whether `other` is this process, and not one that got its number later."""
+        return other is not None and (self.pid, self.start_ticks) == (other.pid, other.start_ticks)
+
 
 class Stats(NamedTuple):
-    """All processes at one moment; `at` is when, by `machine.now()`."""
+    """All processes, or all threads of some, at one moment; `at` is when, by `machine.now()`."""
 
     at: float
     processes: Dict[int, Stat]
@@ -70,6 +85,9 @@ def parse_stat(data: bytes, path: str) -> Stat:
             comm=comm.decode("utf-8", "surrogateescape"),
             state=fields[0].decode("ascii"),
             parent=int(fields[1]),
+            terminal=int(fields[4]),
+            flags=int(fields[6]),
+            faults=int(fields[7]) + int(fields[9]),
             ticks=int(fields[11]) + int(fields[12]),
             threads=int(fields[17]),
             start_ticks=int(fields[19]),
