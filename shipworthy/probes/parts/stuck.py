@@ -136,8 +136,8 @@ def _lasting(before: Sample, after: Sample, states: str) -> List[Stat]:
 def _waiting(machine: Machine, before: Sample, after: Sample) -> List[Tuple[Stat, Optional[str]]]:
     found = []
     for one in _lasting(before, after, "D"):
-        if before.switches.get(one.pid) != after.switches.get(one.pid):
-            continue
+        if one.is_kernel_thread or before.switches.get(one.pid) != after.switches.get(one.pid):
+            continue  # some kernel threads are in this state all their lives
         place = _place(machine, one.pid)
         if place not in _FREEZER and place not in _VFORK and not (place is None and _lent_its_memory(one, after.stats)):
             found.append((one, place))
