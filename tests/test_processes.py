@@ -8,9 +8,11 @@ from shipworthy.judging.processes import (
     culprit,
     forgotten,
     not_stale,
+    owners,
     process_name,
     shares,
     thread_name,
+    unclosed,
     zombies_grown,
 )
 from shipworthy.judging.services import (
@@ -163,17 +165,16 @@ def test_connections_are_closed(processes: Processes, policy: HostPolicy, previo
     """
     leaks = seen(processes, "leaks")
     limits = policy.processes
-    known = forgotten(leaks, previous, limits.close_wait_after)
-    owners = leaks.owners or []
-    evidence = [f"{process_name(one.comm, one.pid)} has {one.sockets}" for one in owners[:SHOWN]]
+    again = forgotten(leaks, previous, limits.close_wait_after)
+    names = [process_name(one.comm, one.pid) for one in leaks.owners or ()]
+    evidence = [f"{name} has {one.sockets}" for name, one in zip(names[:SHOWN], leaks.owners or (), strict=False)]
     if leaks.owners is None:
         evidence.append(f"whose they are: {processes.unseen.get('leaks.owners', 'not seen')}")
-    names = (process_name(one.comm, one.pid) for one in owners)
+    what = culprit(names, len(names), "connections in CLOSE_WAIT")
+    still = culprit(owners(again), len(again), "connections still in CLOSE_WAIT")
     verdicts = (
-        limits.close_wait.allows(
-            leaks.total, evidence=evidence, what=culprit(names, len(owners), "connections in CLOSE_WAIT")
-        ),
-        limits.close_wait_again.allows(len(known), evidence=known[:SHOWN]),
+        limits.close_wait.allows(leaks.total, evidence=evidence, what=what),
+        limits.close_wait_again.allows(len(again), evidence=unclosed(again), what=still),
     )
     assert all(verdicts)
 

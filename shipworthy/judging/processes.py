@@ -12,7 +12,7 @@ from shipworthy.policy import Verdict
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.parts.busy import Busy, Thread
-from shipworthy.probes.parts.leaks import Leaks
+from shipworthy.probes.parts.leaks import Leaks, Waiting
 from shipworthy.probes.parts.stale import Stale
 from shipworthy.probes.parts.stuck import Zombies
 from shipworthy.snapshot import Previous
@@ -54,17 +54,22 @@ def zombies_grown(parents: list[Zombies], previous: Previous) -> tuple[int, str]
     return max([(0, ""), *grown])
 
 
-def forgotten(leaks: Leaks, previous: Previous, after: float) -> list[str]:
+def forgotten(leaks: Leaks, previous: Previous, after: float) -> list[Waiting]:
     """The connections that were in CLOSE_WAIT at the earlier run already, if that was long enough ago."""
     if previous.seconds_ago is None or previous.seconds_ago < after:
         return []
-    return [
-        f"{process_name(one.comm or '', one.pid)} has not closed {one.peer}:{one.port}"
-        if one.pid is not None
-        else f"nobody has closed {one.peer}:{one.port}"
-        for one in leaks.sockets
-        if previous.counter("processes", f"close_wait {one.inode}") is not None
-    ]
+    return [one for one in leaks.sockets if previous.counter("processes", f"close_wait {one.inode}") is not None]
+
+
+def owners(sockets: list[Waiting]) -> list[str]:
+    """The processes that hold connections, as far as they are known."""
+    return [process_name(one.comm or "?", one.pid) for one in sockets if one.pid is not None]
+
+
+def unclosed(sockets: list[Waiting]) -> Iterator[str]:
+    """What was not closed, by whom."""
+    for one in sockets[:SHOWN]:
+        yield f"{(owners([one]) or ['nobody who is seen'])[0]} has not closed {one.peer}:{one.port}"
 
 
 def not_stale(limit: Limit, stale: list[Stale], of: str = "") -> Verdict:

@@ -109,6 +109,11 @@ class Service(Part):
             raise PydanticCustomError(VALUE_ERROR, "{reason}", {"reason": reason}) from None
         return command
 
+    @field_validator("users", mode="before")
+    @classmethod
+    def _numbers_too(cls, users: object) -> object:
+        return [str(user) if isinstance(user, int) else user for user in users] if isinstance(users, list) else users
+
     def known_by(self, name: str) -> dict[str, str]:
         """How the probe finds it; `name` is the item's."""
         said = {field: value for field in _KNOWN_BY if (value := getattr(self, field)) is not None}
@@ -232,7 +237,7 @@ class Policy(SubjectPolicy):
             executables="deleted" in wanted,
             doubt_busy_percent=self.busy.doubt,
             services={name: one.known_by(name) for name, one in self.services.items()} if of_services else {},
-            members=not wanted.isdisjoint({"service_users", "service_memory"}),
+            members=not wanted.isdisjoint({"service_users", "service_memory", "service_leaves_trace"}),
             stale="service_is_current" in wanted,
             traces="service_leaves_trace" in wanted and any(one.cores for one in self.services.values()),
         )
