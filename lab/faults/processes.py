@@ -54,7 +54,11 @@ def stuck_in_the_kernel(host: LabHost) -> Iterator[None]:
 @fault(turns=NOTHING)
 def waiting_for_vfork(host: LabHost) -> Iterator[None]:
     """A process waits for its child of vfork, which opens a pipe that nobody writes to: harmless, and in state D."""
-    with _python(host, _VFORK):
+    with ExitStack() as stack:
+        host.run(["mkfifo", _PIPE])
+        stack.callback(host.run, ["rm", _PIPE])
+        stack.enter_context(_python(host, _VFORK))
+        stack.callback(host.shell, f"echo >{_PIPE}")
         wait_until(lambda: "D" in _states(host), within=10, what=f"{host.name}: a process in state D")
         yield
 
@@ -73,8 +77,7 @@ def hung_task(host: LabHost) -> Iterator[None]:
 @fault(turns={"processes.stopped": "warned"})
 def stopped_process(host: LabHost) -> Iterator[None]:
     """Somebody stopped a process, and forgot."""
-    with _job(host) as pid:
-        host.run(["kill", "-STOP", str(pid)])
+    with _python(host, _STOPS):
         wait_until(lambda: "T" in _states(host), within=5, what=f"{host.name}: a stopped process")
         yield
 
@@ -180,11 +183,18 @@ options = b"fd=%d,rootmode=40000,user_id=0,group_id=0" % served
 check(libc.mount(b"dead", b"/mnt/dead", b"fuse", 0, options))
 os.stat("/mnt/dead/file")
 """
-_VFORK = """
-import os, tempfile
-with tempfile.TemporaryDirectory(dir="/run") as folder:
-    os.mkfifo(folder + "/pipe")
-    os.posix_spawn("/bin/true", ["true"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 0, folder + "/pipe", os.O_RDONLY, 0)])
+_PIPE = "/run/pipe"
+_VFORK = f"""
+import os, time
+os.posix_spawn("/bin/true", ["true"], {{}}, file_actions=[(os.POSIX_SPAWN_OPEN, 0, "{_PIPE}", os.O_RDONLY, 0)])
+time.sleep(1000)
+"""
+_STOPS = """
+import ctypes, os, signal, time
+if not os.fork():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # it dies with its parent
+    os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(1000)
 """
 _FORGETS = """
 import socket, time
@@ -235,10 +245,12 @@ def _job(host: LabHost, *, wrapped: str = "") -> Iterator[int]:
 
 @contextmanager
 def _python(host: LabHost, program: str, work: str = "", *, wrapped: str = "") -> Iterator[None]:
-    """While inside, a Python runs this; its children end with it."""
+    """While inside, a Python runs this; afterwards neither it is there nor are its children."""
+    before = _pythons(host)
     command = [*wrapped.split(), "python3", "-I", "-S", "-c", program.replace("WORK", work)]
     with host.background(command):
         yield
+    wait_until(lambda: _pythons(host) <= before, within=5, what=f"{host.name}: Python to end")
 
 
 @contextmanager
@@ -258,6 +270,10 @@ def _unit(host: LabHost, **properties: str) -> Iterator[None]:
 
 def _running(host: LabHost) -> int:
     return next((pid for pid, command in host.processes().items() if command.split()[0] == JOB), 0)
+
+
+def _pythons(host: LabHost) -> set[int]:
+    return {pid for pid, command in host.processes().items() if "python3" in command}
 
 
 def _states(host: LabHost) -> Sequence[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from lab import lab
 from lab.faults import processes
 from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+from selftest.scenarios.suite import suite
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -19,7 +22,7 @@ CASES = {
     "stuck": Case(processes.stuck_in_the_kernel, r"python3\[\d+\]: processes stuck in the kernel 1, warning above 0"),
     "vfork": Case(processes.waiting_for_vfork),
     "hung": Case(processes.hung_task, r"cp\[4711\]: tasks hung 1, limit 0"),
-    "stopped": Case(processes.stopped_process, r"job\[\d+\]: processes stopped 1, warning above 0"),
+    "stopped": Case(processes.stopped_process, r"python3\[\d+\]: processes stopped 1, warning above 0"),
     "deleted": Case(processes.deleted_program, r"job\[\d+\]: deleted /run/job in use for .*, warning above 0 µs"),
     "forgets": Case(
         processes.forgotten_connections, r"python3\[\d+\]: connections in CLOSE_WAIT 120, warning above 99"
@@ -84,3 +87,12 @@ def test_nothing_but_the_declared_turns(broken: Broken) -> None:
 def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
     for name in WELL:
         assert broken.untouched(name)
+
+
+def test_a_connection_that_was_there_at_the_earlier_run_is_told(tmp_path: Path) -> None:
+    policy = "plays:\n- hosts: all\n  processes: {close_wait_after: 0 s}\n"
+    with lab(hosts=1) as fleet, processes.forgotten_connections(fleet[0]):
+        runs = [suite(fleet, "-k", "connections_are_closed", policy=policy, reports=tmp_path) for _ in range(2)]
+    first, second = [run.of("db")["processes.close_wait"].message for run in runs]
+    assert "still in CLOSE_WAIT" not in first
+    assert re.search(r"python3\[\d+\] and others: connections still in CLOSE_WAIT 120, warning above 0", second)
