@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from selftest import judged
 from selftest.running import DAY, KERNEL_THREAD, ORDINARY, UPTIME, Case, Files, process, stat, status, tcp, told
+from shipworthy.errors import NotMeasured
+from shipworthy.judging.processes import not_stale
+from shipworthy.policy.language.units import SECONDS
+from shipworthy.probes.parts.stale import Stale
 
 HIDDEN: Files = {
     **ORDINARY,
@@ -301,3 +306,32 @@ TABLES = {
 @pytest.mark.parametrize(("test", "name"), [(test, name) for test, table in TABLES.items() for name in table])
 def test_what_is_concluded(test: str, name: str, tmp_path: Path) -> None:
     told(TABLES[test][name], test, tmp_path)
+
+
+SINCE = {
+    "a day": Stale(77, "app", "/bin/app", DAY, 30 * DAY),
+    "eight days": Stale(77, "app", "/bin/app", 8 * DAY, 30 * DAY),
+    "eight days, but the process is of today": Stale(77, "app", "/bin/app", 8 * DAY, DAY),
+    "nobody knows": Stale(77, "app", "/bin/app", None, 30 * DAY),
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "deleted program in use for 0 µs, warning above 7 d"),
+        (("a day",), "app[77]: deleted /bin/app in use for 1 d, warning above 7 d"),
+        (("eight days", "a day"), "app[77]: deleted /bin/app in use for 8 d, warning above 7 d"),
+        (("eight days, but the process is of today",), "app[77]: deleted /bin/app in use for 1 d, warning above 7 d"),
+    ],
+)
+def test_for_how_long_a_deleted_file_is_in_use(names: tuple[str, ...], message: str) -> None:
+    limit = judged.policy().processes.deleted
+    verdict = not_stale(limit, [SINCE[name] for name in names])
+    assert verdict.warned == ("eight days" in names)
+    assert f"{verdict.what or limit.words} {SECONDS.format(verdict.value)}, warning above 7 d" == message
+
+
+def test_what_may_be_too_old_is_not_passed() -> None:
+    with pytest.raises(NotMeasured, match=r"^app\[77\]: since when /bin/app is deleted cannot be told$"):
+        not_stale(judged.policy().processes.deleted, [SINCE["nobody knows"]])

@@ -171,7 +171,7 @@ def test_connections_are_closed(processes: Processes, policy: HostPolicy, previo
     if leaks.owners is None:
         evidence.append(f"whose they are: {processes.unseen.get('leaks.owners', 'not seen')}")
     what = culprit(names, len(names), "connections in CLOSE_WAIT")
-    still = culprit(owners(again), len(again), "connections still in CLOSE_WAIT")
+    still = culprit(owners(again), len(owners(again)), "connections still in CLOSE_WAIT")
     verdicts = (
         limits.close_wait.allows(leaks.total, evidence=evidence, what=what),
         limits.close_wait_again.allows(len(again), evidence=unclosed(again), what=still),

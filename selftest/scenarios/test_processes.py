@@ -95,4 +95,4 @@ def test_a_connection_that_was_there_at_the_earlier_run_is_told(tmp_path: Path) 
         runs = [suite(fleet, "-k", "connections_are_closed", policy=policy, reports=tmp_path) for _ in range(2)]
     first, second = [run.of("db")["processes.close_wait"].message for run in runs]
     assert "still in CLOSE_WAIT" not in first
-    assert re.search(r"python3\[\d+\] and others: connections still in CLOSE_WAIT 120, warning above 0", second)
+    assert re.search(r"python3\[\d+\]: connections still in CLOSE_WAIT 120, warning above 0", second)

@@ -62,8 +62,8 @@ def forgotten(leaks: Leaks, previous: Previous, after: float) -> list[Waiting]:
 
 
 def owners(sockets: list[Waiting]) -> list[str]:
-    """The processes that hold connections, as far as they are known."""
-    return [process_name(one.comm or "?", one.pid) for one in sockets if one.pid is not None]
+    """The processes that hold connections, as far as they are known, each once."""
+    return list(dict.fromkeys(process_name(one.comm or "?", one.pid) for one in sockets if one.pid is not None))
 
 
 def unclosed(sockets: list[Waiting]) -> Iterator[str]:
