@@ -75,8 +75,7 @@ READING = Processes
 def probe(machine: Machine, request: Request) -> Generator[None, float, Processes]:
     """Measure. Yields once for what takes a window, and again when somebody looks busy or stuck."""
     eyes = Eyes(machine)
-    busy, states = None, None
-    stats = read_stats(machine, 1)
+    busy, states, stats = None, None, None
     if request.busy or request.states:
         before = take_sample(machine, 1)
         seconds = yield
@@ -94,7 +93,9 @@ def probe(machine: Machine, request: Request) -> Generator[None, float, Processe
                 busy = read_threads_between(machine, watched, watch(machine, doubted), rest)
         states = read_states(machine, before, after, length) if request.states else None
         stats = after.stats
-    return _read(eyes, request, stats, busy, states)
+    elif request.leaks or request.executables or request.services:
+        stats = read_stats(machine, 1)
+    return _read(eyes, request, stats or Stats(0.0, {}), busy, states)
 
 
 def _busy_ones(machine: Machine, request: Request, before: Sample, after: Sample, seconds: float) -> List[Any]:
