@@ -66,6 +66,7 @@ def calm() -> dict[str, str]:
         "/proc/pressure/cpu": _PRESSURE,
         "/proc/pressure/io": _PRESSURE,
         "/proc/sys/vm/overcommit_memory": "0\n",
+        "/proc/sys/fs/suid_dumpable": "0\n",
         "/proc/sys/kernel/core_pattern": "core\n",
         "/proc/sys/kernel/hung_task_detect_count": "0\n",
         "/dev/kmsg": "5,0,0,-;Linux version (a log of the lab's own)\n",

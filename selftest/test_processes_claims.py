@@ -132,6 +132,9 @@ ZOMBIES = {
     "a hundred": Case("failed", "app[77]: dead children 100, limit 99", {**APP, **dead(77, 100)}),
     "ten of two parents": Case("passed", "", {**APP, **dead(77, 5), **dead(800, 5, 6000)}),
     "short-lived": Case("passed", "", APP, dead(77, 20)),
+    "only the first threads of living processes": Case(
+        "passed", "", {**APP, **{f"/proc/{n}/stat": stat(n, "go", "Z", parent=77, threads=4) for n in range(90, 110)}}
+    ),
     "asked for meanwhile": Case("passed", "", {**APP, **dead(77, 20)}, dict.fromkeys(dead(77, 20))),
     "more than before": Case(
         "warned",
@@ -194,6 +197,7 @@ STOPPED = {
         first="app[77] stopped by a debugger",
     ),
     "an editor in the background of a shell": Case("passed", "", process(77, "vim", "T", tty=34816)),
+    "one that is traced, and runs": Case("passed", "", process(77, "app", "t"), process(77, "app", "t", ticks=105)),
     "for a moment": Case("passed", "", process(77, "app", "T"), process(77, "app", "S")),
 }
 

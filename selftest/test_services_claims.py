@@ -66,6 +66,7 @@ RUNS = {
     ),
     "too many": Case("failed", "job: processes 3, limit 2", WORKERS, service={"processes_most": {"fail_above": "2"}}),
     "dead": Case("failed", "job: processes 0, limit at least 1", process(77, "job", "Z"), service={}),
+    "only its first thread is dead": Case("passed", "", process(77, "job", "Z", threads=9), service={}),
     "a long name": Case("passed", "", process(77, "a-very-long-nam"), service={"process": "a-very-long-name"}),
     "by its executable": Case(
         "passed", "", {**JOB, "/proc/77/exe": "link:/opt/job"}, service={"executable": "/opt/job"}
@@ -287,16 +288,32 @@ def pattern(text: str) -> Files:
     return {"/proc/sys/kernel/core_pattern": text + "\n"}
 
 
+def room(folder: str, kib: int = 5_000_000) -> Files:
+    """As df tells it."""
+    head = "Filesystem     1024-blocks     Used Available Capacity Mounted on\n"
+    line = f"/dev/vda1         20480000 14000000   {kib}      72% /\n"
+    return {f"/commands/df -Pk {folder.replace('/', '%2F')}": head + line}
+
+
+IN_SRV = {**JOB, **room("/srv"), "/proc/77/cwd": "link:/srv"}
 COREDUMP = {**pattern("|/usr/lib/systemd/systemd-coredump %P %u"), "/usr/lib/systemd/systemd-coredump": ""}
 OFF = "job: cores are switched off (Max core file size {})"
 
 TRACE = {
     "policy wants none": Case("skipped", "policy wants no core of it", JOB, service={}),
-    "it would": Case("passed", "", {**JOB, **limits("unlimited"), "/proc/77/cwd": "link:/srv"}, service=CORES),
-    "switched off": Case("failed", OFF.format(0), {**JOB, **limits("0"), "/proc/77/cwd": "link:/srv"}, service=CORES),
+    "it would": Case("passed", "", {**IN_SRV, **limits("unlimited")}, service=CORES),
+    "switched off": Case("failed", OFF.format(0), {**IN_SRV, **limits("0")}, service=CORES),
     "cut": Case(
         "failed", "job: cores are cut at 1 MiB (Max core file size)",
-        {**JOB, **limits("1048576"), **pattern("/var/cores/%e.%p")}, service=CORES,
+        {**JOB, **limits("1048576"), **pattern("/var/cores/%e.%p"), **room("/var/cores")}, service=CORES,
+    ),
+    "no room": Case(
+        "failed", "job: /var/cores has room for 4 MiB, a core may take 8.79 MiB",
+        {**JOB, **limits("unlimited"), **pattern("/var/cores/%e.%p"), **room("/var/cores", 4096)}, service=CORES,
+    ),
+    "room that nobody tells": Case(
+        "error", "trace: the recorded tree does not tell what `df -Pk /var/cores` said",
+        {**JOB, **limits("unlimited"), **pattern("/var/cores/%e.%p")}, service=CORES,
     ),
     "no pattern": Case(
         "failed", "job: kernel.core_pattern is empty: no core is kept", {**JOB, **limits("unlimited"), **pattern("")},
@@ -304,10 +321,7 @@ TRACE = {
     ),
     "no pattern but the number": Case(
         "passed", "",
-        {
-            **JOB, **limits("unlimited"), **pattern(""),
-            "/proc/sys/kernel/core_uses_pid": "1\n", "/proc/77/cwd": "link:/",
-        },
+        {**IN_SRV, **limits("unlimited"), **pattern(""), "/proc/sys/kernel/core_uses_pid": "1\n"},
         service=CORES,
     ),
     "a handler": Case("passed", "", {**JOB, **limits("unlimited"), **COREDUMP}, service=CORES),

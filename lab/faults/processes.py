@@ -24,14 +24,14 @@ SYSTEMCTL = "/usr/local/sbin/systemctl"
 @fault(turns={"processes.pegged": "warned"})
 def busy_thread(host: LabHost) -> Iterator[None]:
     """A thread called worker uses all of a core that it gets, and reads all the time."""
-    with _python(host, _BUSY, "pread(zero, 1, 0)", wrapped="nice -n -5"):
+    with _python(host, _BUSY, "pread(zero, 1, 0)"):
         yield
 
 
 @fault(turns={"processes.pegged": "warned", "processes.livelock": "warned"})
 def spinning_thread(host: LabHost) -> Iterator[None]:
     """A thread called worker goes in circles: it reads, writes and waits for nothing."""
-    with _python(host, _BUSY, "None", wrapped="nice -n -5"):
+    with _python(host, _BUSY, "None"):
         yield
 
 
@@ -155,6 +155,14 @@ def service_without_cores(host: LabHost) -> Iterator[None]:
     """The service's limit allows no core; the policy wants one of a crash."""
     with _job(host, wrapped="prlimit --core=0") as pid:
         confirm("size        0 " in host.read(f"/proc/{pid}/limits"), host, "a limit of 0")
+        yield
+
+
+@fault(turns={"processes.service_leaves_trace": "failed"})
+def service_that_gave_up_privileges(host: LabHost) -> Iterator[None]:
+    """The service, a Python, was root and is nobody now: the kernel keeps no core of such. The policy wants one."""
+    with _python(host, "import os, time\nos.setuid(65534)\ntime.sleep(1000)", wrapped="prlimit --core=unlimited"):
+        wait_until(lambda: "nobody" in host.run(["ps", "-eo", "user="]).stdout, within=5, what=f"{host.name}: a nobody")
         yield
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from selftest.probes.test_parsers import damaged, refusal
 from selftest.running import stat, status
 from selftest.test_services_claims import UNIT
-from shipworthy.probes.parts.cores import parse_core_limit
+from shipworthy.probes.parts.cores import parse_core_limit, parse_free
 from shipworthy.probes.parts.hung import reports_in
 from shipworthy.probes.parts.stale import parse_libraries
 from shipworthy.probes.parts.stats import parse_stat
@@ -40,8 +40,9 @@ PARSERS: dict[str, tuple[Callable[[str, str], Any], str]] = {
     "switches": (_bytes(parse_switches), status("app")),
     "core limit": (lambda text, path: parse_core_limit(text, path) or {}, LIMITS),
     "unit": (_units, SHOWN),
+    "room": (lambda text, _: parse_free(text), "Filesystem 1024-blocks Used Available\n/dev/vda1 9 5 4 50% /\n"),
 }
-SAID = ("/the/path: ", "systemctl show: ", "understood")
+SAID = ("/the/path: ", "systemctl show: ", "df -Pk: ", "understood")
 
 
 @pytest.mark.parametrize("name", PARSERS)

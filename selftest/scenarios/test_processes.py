@@ -38,13 +38,16 @@ CASES = {
     "large": Case(processes.large_service, r"job: python3\[\d+\]: resident memory [67]\d.* MiB, limit 32 MiB"),
     "library": Case(processes.deleted_library, r"job: python3\[\d+\]: deleted /run/libold.so.1 in use for"),
     "no-cores": Case(processes.service_without_cores, r"job: cores are switched off \(Max core file size 0\)"),
+    "no-privileges": Case(
+        processes.service_that_gave_up_privileges, r"job: process \d+ gave up privileges, and fs.suid_dumpable = 0"
+    ),
 }
 POLICY = """
 plays:
 - hosts: pegged:spinning
   processes:
     # This machine's other work takes its share of the cores.
-    busy: {warn_above: 10 %}
+    busy: {warn_above: 1 %}
 - hosts: deleted
   processes: {deleted: {warn_above: 0 s}}
 - hosts: missing
@@ -58,6 +61,8 @@ plays:
     services: {job: {process: python3, resident: {fail_above: 32 MiB}, stale: {warn_above: 0 s}}}
 - hosts: no-cores
   processes: {services: {job: {cores: true}}}
+- hosts: no-privileges
+  processes: {services: {job: {process: python3, cores: true}}}
 """
 
 

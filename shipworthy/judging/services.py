@@ -91,6 +91,8 @@ def grown_most(service: Service, name: str, previous: Previous) -> Growth | None
 def core_problems(trace: Trace, room: int) -> Iterator[str]:
     """Why a crash would leave no core; `room` is what one may take."""
     limit = trace.limit_bytes
+    if trace.undumpable is not None:
+        yield f"process {trace.undumpable} gave up privileges, and fs.suid_dumpable = 0: no core of it is kept"
     if trace.handler is not None:
         yield from _handler_problems(trace, trace.handler)
     elif not trace.pattern:
@@ -98,7 +100,9 @@ def core_problems(trace: Trace, room: int) -> Iterator[str]:
     else:
         if limit is not None and limit < room:
             yield f"cores are cut at {BYTES.format(limit)} (Max core file size)" if limit > 0 else _NO_CORES
-        if trace.free_bytes is not None and trace.free_bytes < room:
+        if trace.free_bytes is None:
+            yield f"{trace.folder}, where cores go, is not there"
+        elif trace.free_bytes < room:
             free, wanted = BYTES.format(trace.free_bytes), BYTES.format(room)
             yield f"{trace.folder} has room for {free}, a core may take {wanted}"
 

@@ -129,7 +129,7 @@ def _read(eyes: Eyes, request: Request, stats: Stats, busy: Optional[Busy], stat
 
 
 def _executables(eyes: Eyes, stats: Stats) -> Executables:
-    found = read_executables(eyes.machine, stats.processes.values(), eyes.machine.uptime())
+    found = read_executables(eyes.machine, stats.processes.values())
     if not found.complete:
         eyes.unseen["executables.complete"] = "other users' executables: needs root"
     return found

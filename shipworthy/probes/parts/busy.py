@@ -14,6 +14,8 @@ from shipworthy.probes.parts.stuck import parse_switches
 from shipworthy.probes.runtime.machine import Machine
 
 _SUSPECTS = 16
+_THREADS = 4000
+"""Threads that are read in all; those of the busiest processes first."""
 _NAMED = 16
 
 
@@ -69,6 +71,8 @@ def watch(machine: Machine, processes: List[Stat]) -> Watch:
     progress: Dict[int, Progress] = {}
     at = machine.now()
     for one in processes:
+        if len(threads) + one.threads > _THREADS and threads:
+            break
         for number, thread in read_threads(machine, one.pid).items():
             threads[number], owners[number] = thread, one
             if thread.state == "R":

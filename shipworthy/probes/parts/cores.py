@@ -10,16 +10,17 @@ import re
 from typing import List, NamedTuple, Optional
 
 from shipworthy.probes.parts.processes import GONE
-from shipworthy.probes.runtime.child import Abandoned, ChildError
+from shipworthy.probes.runtime.child import Abandoned
 from shipworthy.probes.runtime.errors import NotSeen, ParseError
 from shipworthy.probes.runtime.machine import Machine
-from shipworthy.probes.runtime.parse import number
+from shipworthy.probes.runtime.parse import KIBIBYTE, number
 from shipworthy.probes.runtime.seen import why
 
 PATTERN = "/proc/sys/kernel/core_pattern"
 
 _USES_PID = "/proc/sys/kernel/core_uses_pid"
 _LIMIT = re.compile(r"^Max core file size +(\S+) +\S+ +bytes *$", re.MULTILINE)
+_SUID_DUMPABLE = "/proc/sys/fs/suid_dumpable"
 _SECONDS = 3.0
 
 
@@ -35,7 +36,9 @@ class Trace(NamedTuple):
     folder: Optional[str]
     """Where the file would be written; None with a handler."""
     free_bytes: Optional[int]
-    """There; None with a handler, or when it cannot be told."""
+    """There; None with a handler, and when the folder is not there."""
+    undumpable: Optional[int]
+    """A process of which no core is kept, since it gave up privileges and fs.suid_dumpable forbids that; None: none."""
 
 
 def read_trace(machine: Machine, pids: List[int], contained: bool) -> Trace:
@@ -45,11 +48,13 @@ def read_trace(machine: Machine, pids: List[int], contained: bool) -> Trace:
     if pattern.startswith("|"):
         handler = (pattern[1:].split() or [""])[0]
         # A container's cores go to a program of its host, which cannot be seen here.
-        return Trace(pattern, handler, None if contained else machine.exists(handler), limit, None, None)
+        there = None if contained else machine.exists(handler)
+        return Trace(pattern, handler, there, limit, None, None, _undumpable(machine, pids))
     if not pattern and machine.exists(_USES_PID) and machine.read(_USES_PID).strip() != "0":
         pattern = ".%p"
     folder = _folder(machine, pattern, pids[0]) if pattern else None
-    return Trace(pattern, None, None, limit, folder, _free(machine, folder) if folder else None)
+    free = _free(machine, folder) if folder else None
+    return Trace(pattern, None, None, limit, folder, free, _undumpable(machine, pids))
 
 
 def parse_core_limit(text: str, path: str) -> Optional[int]:
@@ -84,16 +89,39 @@ def _folder(machine: Machine, pattern: str, pid: int) -> str:
 
 
 def _free(machine: Machine, folder: str) -> Optional[int]:
-    """Room for whoever is not root; None when it cannot be told. Asked in a child: a dead file system may be there."""
-    if machine.recorded:
-        return None
+    """Room there for whoever is not root, as df tells it; None when there is no such folder."""
     try:
-        free: int = machine.ask(lambda: _ask_free(folder), _SECONDS)
-    except (Abandoned, ChildError):
+        done = machine.run(["df", "-Pk", folder], _SECONDS)
+    except Abandoned as error:
+        raise NotSeen("{}: {}".format(folder, error)) from None
+    return parse_free(done.stdout.decode("utf-8", "surrogateescape")) if done.exit_status == 0 else None
+
+
+def parse_free(text: str) -> int:
+    """The bytes in the fourth column of `df -Pk`."""
+    fields = text.rstrip("\n").rpartition("\n")[2].split()
+    if len(fields) < 6:
+        raise ParseError("df -Pk: not a line of six fields: {!r}".format(text[-200:]))
+    return number(fields[3], "df -Pk", "field 4") * KIBIBYTE
+
+
+def _undumpable(machine: Machine, pids: List[int]) -> Optional[int]:
+    """The kernel gives the files of a process that may not be dumped to root, whoever runs it: proc_pid(5)."""
+    if machine.recorded or machine.read(_SUID_DUMPABLE).strip() != "0":
         return None
-    return free
+    return next((pid for pid in pids if _is_roots(pid) and not _runs_as_root(machine, pid)), None)
 
 
-def _ask_free(folder: str) -> int:
-    room = os.statvfs(folder)
-    return room.f_bavail * room.f_frsize
+def _is_roots(pid: int) -> bool:
+    try:
+        return os.stat("/proc/{}/status".format(pid)).st_uid == 0
+    except OSError:
+        return False  # it has ended
+
+
+def _runs_as_root(machine: Machine, pid: int) -> bool:
+    try:
+        status = machine.read("/proc/{}/status".format(pid))
+    except OSError:
+        return True
+    return re.search(r"^Uid:\t\d+\t0\t", status, re.MULTILINE) is not None

@@ -12,7 +12,7 @@ from shipworthy.probes.parts.cgroups import parse_cgroup
 from shipworthy.probes.parts.cores import Trace, read_trace
 from shipworthy.probes.parts.processes import GONE, parse_status, status_fields
 from shipworthy.probes.parts.stale import Stale, read_executables, read_libraries
-from shipworthy.probes.parts.stats import Stat, Stats
+from shipworthy.probes.parts.stats import Stat, Stats, age_seconds
 from shipworthy.probes.parts.units import Unit
 from shipworthy.probes.parts.users import user_name
 from shipworthy.probes.runtime.errors import NotSeen
@@ -115,7 +115,7 @@ def _find(machine: Machine, wanted: Wanted, stats: Stats, unit: Optional[Unit]) 
     if unit is None and not any((wanted.process, wanted.executable, wanted.command)):
         raise NotSeen("policy says only by which unit to know it, and this host has no systemd")
     own = 0 if machine.recorded else os.getpid()
-    alive = (one for one in stats.processes.values() if one.state not in "ZX" and not one.is_kernel_thread)
+    alive = (one for one in stats.processes.values() if not one.is_dead and not one.is_kernel_thread)
     found = [one for one in alive if one.pid != own and _is_its(machine, wanted, one, unit)]
     return sorted(found, key=lambda one: (one.start_ticks, one.pid))
 
@@ -162,8 +162,9 @@ def _member(machine: Machine, one: Stat) -> Optional[Member]:
     if status is None:
         return None
     uid = number(status_fields(status)["Uid"].split()[1], path, "Uid")
-    age = round(machine.uptime() - one.start_ticks / machine.ticks_per_second(), 2)
-    return Member(one.pid, one.comm, one.start_ticks, age, user_name(machine, uid), status.rss_bytes)
+    return Member(
+        one.pid, one.comm, one.start_ticks, age_seconds(machine, one), user_name(machine, uid), status.rss_bytes
+    )
 
 
 def _users(members: List[Member]) -> Dict[str, int]:
@@ -174,10 +175,10 @@ def _users(members: List[Member]) -> Dict[str, int]:
 
 
 def _stale(machine: Machine, some: List[Stat]) -> List[Stale]:
-    executables = read_executables(machine, some, machine.uptime())
+    executables = read_executables(machine, some)
     if executables.denied:
         raise NotSeen("other users' executables: needs root")
-    return executables.stale + read_libraries(machine, some, machine.uptime())
+    return executables.stale + read_libraries(machine, some)
 
 
 def _trace(machine: Machine, some: List[Stat], inside: bool) -> Trace:

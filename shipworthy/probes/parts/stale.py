@@ -11,7 +11,7 @@ import time
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.parts.processes import GONE
-from shipworthy.probes.parts.stats import Stat
+from shipworthy.probes.parts.stats import Stat, age_seconds
 from shipworthy.probes.runtime.child import Abandoned, ChildError
 from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
@@ -49,11 +49,11 @@ class Executables(NamedTuple):
     """True when root looked, from whom only a sandbox hides some, or when none was denied; otherwise None."""
 
 
-def read_executables(machine: Machine, processes: Iterable[Stat], uptime: float) -> Executables:
+def read_executables(machine: Machine, processes: Iterable[Stat]) -> Executables:
     """Every process's executable."""
     found, denied = [], 0
     for one in processes:
-        if one.is_kernel_thread or one.state == "Z":
+        if one.is_kernel_thread or one.is_dead:
             continue
         try:
             target = machine.link("/proc/{}/exe".format(one.pid))
@@ -65,10 +65,10 @@ def read_executables(machine: Machine, processes: Iterable[Stat], uptime: float)
         if _is_deleted(target):
             found.append((one, target[: -len(_DELETED)], "/proc/{}/exe".format(one.pid)))
     complete = True if not denied or machine.uid() == 0 else None
-    return Executables(_told(machine, found, uptime), len(found), denied, complete)
+    return Executables(_told(machine, found), len(found), denied, complete)
 
 
-def read_libraries(machine: Machine, processes: Iterable[Stat], uptime: float) -> List[Stale]:
+def read_libraries(machine: Machine, processes: Iterable[Stat]) -> List[Stale]:
     """The libraries of some processes that are deleted. Raises NotSeen when this user may not read their maps."""
     found = []
     for one in processes:
@@ -79,14 +79,14 @@ def read_libraries(machine: Machine, processes: Iterable[Stat], uptime: float) -
         except PermissionError:
             raise NotSeen("other users' libraries: needs root") from None
         found += [(one, path, "/proc/{}/map_files/{}".format(one.pid, at)) for path, at in sorted(libraries.items())]
-    return _told(machine, found, uptime)
+    return _told(machine, found)
 
 
 def parse_libraries(lines: Iterable[bytes]) -> Dict[str, str]:
     """Deleted shared objects of which code is mapped, and where: `{"/usr/lib/libz.so.1": "7f1c-7f2d"}`."""
     found: Dict[str, str] = {}
     for line in lines:
-        match = _LIBRARY.match(line)
+        match = _LIBRARY.match(line) if line.endswith(b" (deleted)") else None
         if match:
             path = match.group(2).decode("utf-8", "surrogateescape")
             if not path.startswith(_NAMELESS):
@@ -98,12 +98,9 @@ def _is_deleted(target: str) -> bool:
     return target.endswith(_DELETED) and target.startswith("/") and not target.startswith(_NAMELESS)
 
 
-def _told(machine: Machine, found: List[Tuple[Stat, str, str]], uptime: float) -> List[Stale]:
+def _told(machine: Machine, found: List[Tuple[Stat, str, str]]) -> List[Stale]:
     ages = _ages(machine, [link for _, _, link in found])
-    stale = [
-        Stale(one.pid, one.comm, path, ages.get(link), round(uptime - one.start_ticks / machine.ticks_per_second(), 2))
-        for one, path, link in found
-    ]
+    stale = [Stale(one.pid, one.comm, path, ages.get(link), age_seconds(machine, one)) for one, path, link in found]
     stale.sort(key=lambda each: (-(each.age_seconds if each.seconds_ago is None else each.seconds_ago), each.pid))
     return stale[:_MOST]
 

@@ -4,11 +4,13 @@ In: /proc/PID/stat of all. Out: `Stats`. Processes that vanish meanwhile are lef
 Source: proc_pid_stat(5), fs/proc/array.c.
 """
 
+import time
 from typing import Dict, Iterable, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.runtime.errors import ParseError
 from shipworthy.probes.runtime.machine import Machine
 
+_CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME, which Python has since 3.7
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h
 _GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError)
 
@@ -40,6 +42,11 @@ class Stat(NamedTuple):
     def is_kernel_thread(self) -> bool:
         return bool(self.flags & _PF_KTHREAD)
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether nothing of it runs: the first thread of a living process may have ended before the others."""
+        return self.state in "ZX" and self.threads <= 1
+
     def is_same(self, other: Optional["Stat"]) -> bool:
         """Whether `other` is this process, and not one that got its number later."""
         return other is not None and (self.pid, self.start_ticks) == (other.pid, other.start_ticks)
@@ -70,6 +77,12 @@ def read_threads(machine: Machine, pid: int) -> Dict[int, Stat]:
 def between(machine: Machine, before: Stats, after: Stats, seconds: float) -> float:
     """Seconds from one sample to another; `seconds` is what a recorded tree was told."""
     return seconds if machine.recorded else after.at - before.at
+
+
+def age_seconds(machine: Machine, stat: Stat) -> float:
+    """How long a process runs, by the clock that stamped its start: /proc/uptime may be a container's own."""
+    now = machine.uptime() if machine.recorded else time.clock_gettime(_CLOCK_BOOTTIME)
+    return round(now - stat.start_ticks / machine.ticks_per_second(), 2)
 
 
 def parse_stat(data: bytes, path: str) -> Stat:

@@ -85,8 +85,8 @@ def is_stuck(machine: Machine, before: Sample, after: Sample) -> bool:
 def read_states(machine: Machine, before: Sample, after: Sample, seconds: float) -> States:
     """What was the same at both moments."""
     waiting = _waiting(machine, before, after)
-    stopped = [one for one in _lasting(before, after, "Tt") if not one.terminal and not one.is_kernel_thread]
-    zombies = _by_parent(after.stats, _lasting(before, after, "Z"))
+    stopped = [one for one in _lasting(before, after, "Tt") if not one.terminal and not _ran(before, one)]
+    zombies = _by_parent(after.stats, [one for one in _lasting(before, after, "Z") if one.is_dead])
     return States(
         seconds=round(seconds, 3),
         waiting=[Waiting(one.pid, one.comm, one.start_ticks, place) for one, place in waiting[:_NAMED]],
@@ -131,6 +131,12 @@ def _lasting(before: Sample, after: Sample, states: str) -> List[Stat]:
             if then is not None and then.is_same(now) and then.state in states:
                 found.append(now)
     return found
+
+
+def _ran(before: Sample, now: Stat) -> bool:
+    """Whether it ran in between, as one that is traced may do over and over."""
+    then = before.stats.processes[now.pid]
+    return (then.ticks, then.faults) != (now.ticks, now.faults)
 
 
 def _waiting(machine: Machine, before: Sample, after: Sample) -> List[Tuple[Stat, Optional[str]]]:
