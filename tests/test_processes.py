@@ -7,8 +7,9 @@ from shipworthy.judging.processes import (
     SHOWN,
     culprit,
     forgotten,
+    holders,
     not_stale,
-    owners,
+    place,
     process_name,
     shares,
     thread_name,
@@ -55,7 +56,7 @@ def test_no_thread_goes_in_circles(processes: Processes, policy: HostPolicy) -> 
     busy = seen(processes, "busy")
     pegged = [one for one in busy.threads if policy.processes.busy.beyond(one.percent, policy.processes.busy.doubt)]
     spinning = [one for one in pegged if one.spins]
-    what = culprit(map(thread_name, spinning), len(spinning), "threads that spin")
+    what = f"{thread_name(spinning[0])}: threads that spin" if spinning else ""
     verdict = policy.processes.spinning.allows(len(spinning), evidence=shares(busy, spinning), what=what)
     if any(one.spins is None for one in pegged) and verdict:
         raise NotMeasured("the input and output of other users' processes: needs root")
@@ -70,14 +71,13 @@ def test_no_process_leaves_its_dead_lying(processes: Processes, policy: HostPoli
     Look: the parent in the evidence: it forgets to wait(2); in a container, PID 1 should be an init.
     """
     parents = seen(processes, "states").zombies
-    evidence = [f"{process_name(one.comm, one.parent)} {one.children} dead children" for one in parents[:SHOWN]]
-    most = parents[0].children if parents else 0
+    evidence = [f"{process_name(one)} {one.children} dead children" for one in parents[:SHOWN]]
     grown, worst = zombies_grown(parents, previous)
     limits = policy.processes
-    what = f"{process_name(parents[0].comm, parents[0].parent)}: dead children" if parents else ""
+    what = culprit(parents, 1, "dead children")
     added = f"{worst}: dead children more than at the earlier run" if worst else ""
     verdicts = (
-        limits.zombies.allows(most, evidence=evidence, what=what),
+        limits.zombies.allows(parents[0].children if parents else 0, evidence=evidence, what=what),
         limits.zombies_grown.allows(grown, evidence=evidence, what=added),
     )
     assert _of_all(processes, *verdicts)
@@ -91,15 +91,12 @@ def test_no_process_is_stuck_in_the_kernel(processes: Processes, policy: HostPol
     Look: /proc/PID/stack and wchan of the process; `dmesg`; the mounts and disks that it uses.
     """
     states = seen(processes, "states")
-    names = [process_name(one.comm, one.pid) for one in states.waiting]
-    what = culprit(names, states.waiting_total, "processes stuck in the kernel")
-    evidence = (
-        f"{name} did not run once in {SECONDS.format(states.seconds)}"
-        + (f", in {one.waits_in}" if one.waits_in else "")
-        for name, one in zip(names[:SHOWN], states.waiting, strict=False)
+    what = culprit(states.waiting, states.waiting_total, "processes stuck in the kernel")
+    seconds = SECONDS.format(states.seconds)
+    evidence = (f"{process_name(one)} did not run once in {seconds}{place(one)}" for one in states.waiting[:SHOWN])
+    assert _of_all(
+        processes, policy.processes.uninterruptible.allows(states.waiting_total, evidence=evidence, what=what)
     )
-    verdict = policy.processes.uninterruptible.allows(states.waiting_total, evidence=evidence, what=what)
-    assert _of_all(processes, verdict)
 
 
 @check("processes.hung_tasks")
@@ -114,12 +111,11 @@ def test_the_kernel_reported_no_hung_task(
     if processes.hung and not processes.hung.told:
         does_not_apply("this kernel counts no hung tasks, and its log is not to be seen here")
     tasks = hung_of_late(processes, previous, facts.uptime, policy.processes.hung_within)
-    names = [process_name(one.comm, one.pid) for one in tasks.reports]
     evidence = (
-        f"{name} blocked for more than {one.blocked_seconds} s, {SECONDS.format(one.age_seconds)} ago"
-        for name, one in zip(names[:SHOWN], tasks.reports, strict=False)
+        f"{process_name(one)} blocked for more than {one.blocked_seconds} s, {SECONDS.format(one.age_seconds)} ago"
+        for one in tasks.reports[:SHOWN]
     )
-    what = culprit(names, tasks.number, "tasks hung")
+    what = culprit(tasks.reports, tasks.number, "tasks hung")
     verdict = policy.processes.hung_tasks.allows(tasks.number, evidence=evidence, what=what)
     if tasks.missing and verdict:
         raise NotMeasured(tasks.missing)
@@ -134,12 +130,10 @@ def test_no_process_is_stopped(processes: Processes, policy: HostPolicy) -> None
     Look: who sent SIGSTOP, or traces it (`TracerPid` in /proc/PID/status); `kill -CONT PID`.
     """
     states = seen(processes, "states")
-    names = [process_name(one.comm, one.pid) for one in states.stopped]
     evidence = (
-        f"{name} stopped by a {'debugger' if one.traced else 'signal'}"
-        for name, one in zip(names[:SHOWN], states.stopped, strict=False)
+        f"{process_name(one)} stopped by a {'debugger' if one.traced else 'signal'}" for one in states.stopped[:SHOWN]
     )
-    what = culprit(names, states.stopped_total, "processes stopped")
+    what = culprit(states.stopped, states.stopped_total, "processes stopped")
     assert _of_all(processes, policy.processes.stopped.allows(states.stopped_total, evidence=evidence, what=what))
 
 
@@ -166,14 +160,11 @@ def test_connections_are_closed(processes: Processes, policy: HostPolicy, previo
     leaks = seen(processes, "leaks")
     limits = policy.processes
     again = forgotten(leaks, previous, limits.close_wait_after)
-    names = [process_name(one.comm, one.pid) for one in leaks.owners or ()]
-    evidence = [f"{name} has {one.sockets}" for name, one in zip(names[:SHOWN], leaks.owners or (), strict=False)]
-    if leaks.owners is None:
-        evidence.append(f"whose they are: {processes.unseen.get('leaks.owners', 'not seen')}")
-    what = culprit(names, len(names), "connections in CLOSE_WAIT")
-    still = culprit(owners(again), len(owners(again)), "connections still in CLOSE_WAIT")
+    owners, slow = leaks.owners or [], list(dict.fromkeys(one.owner for one in again if one.owner))
+    what = culprit(owners, len(owners), "connections in CLOSE_WAIT")
+    still = culprit(slow, len(slow), "connections still in CLOSE_WAIT")
     verdicts = (
-        limits.close_wait.allows(leaks.total, evidence=evidence, what=what),
+        limits.close_wait.allows(leaks.total, evidence=holders(processes), what=what),
         limits.close_wait_again.allows(len(again), evidence=unclosed(again), what=still),
     )
     assert all(verdicts)
@@ -270,11 +261,9 @@ def test_service_keeps_its_size(processes: Processes, item: Item[Expected], prev
     service = _running(processes, item)
     if not service.largest:
         raise NotMeasured(f"{item.name}: its processes ended while they were looked at")
-    evidence = [
-        f"{process_name(one.comm, one.pid)} {BYTES.format(one.resident_bytes)} resident" for one in service.largest
-    ]
+    evidence = [f"{process_name(one)} {BYTES.format(one.resident_bytes)} resident" for one in service.largest]
     first, growth = service.largest[0], grown_most(service, item.name, previous)
-    what = f"{item.name}: {process_name(first.comm, first.pid)}: resident memory"
+    what = f"{item.name}: {process_name(first)}: resident memory"
     verdicts = [limits.resident.allows(first.resident_bytes, evidence=evidence, what=what)]
     if growth:
         grown = f"{item.name}: process {growth.pid}: resident memory grown since the earlier run by"

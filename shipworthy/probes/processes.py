@@ -162,7 +162,7 @@ def _counters(
     if hung and hung.detected is not None:
         found.append(("hung_tasks", hung.detected))
     for parent in states.zombies if states else ():
-        found.append(("zombies {}@{}".format(parent.parent, parent.start_ticks), parent.children))
+        found.append(("zombies {}@{}".format(parent.pid, parent.start_ticks), parent.children))
     found += [("close_wait {}".format(socket.inode), 1) for socket in (leaks.sockets if leaks else ())]
     for name, service in services.items():
         if service.unit and service.unit.restarts is not None:

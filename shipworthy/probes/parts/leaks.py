@@ -4,9 +4,10 @@ In: the sockets in CLOSE_WAIT, and whose they are. Out: `Leaks`.
 Source: tcp(7), net/ipv4/tcp_input.c tcp_fin; a socket that nobody has accepted yet has no inode.
 """
 
+from collections import Counter
 from typing import Dict, List, NamedTuple, Optional
 
-from shipworthy.probes.parts.descriptors import Descriptors, read_descriptors
+from shipworthy.probes.parts.descriptors import read_descriptors
 from shipworthy.probes.parts.sockets import Sockets, read_sockets
 from shipworthy.probes.parts.stats import Stats
 from shipworthy.probes.runtime.errors import NotSeen
@@ -16,6 +17,14 @@ _NAMED = 256
 _OWNERS = 64
 
 
+class Owner(NamedTuple):
+    """A process that has connections to close, and how many."""
+
+    pid: int
+    comm: str
+    sockets: int
+
+
 class Waiting(NamedTuple):
     """A connection that waits to be closed."""
 
@@ -23,16 +32,8 @@ class Waiting(NamedTuple):
     peer: str
     port: int
     """The peer's."""
-    pid: Optional[int]
-    comm: Optional[str]
-
-
-class Owner(NamedTuple):
-    """A process, and how many of them are its."""
-
-    pid: int
-    comm: str
-    sockets: int
+    owner: Optional[Owner]
+    """Who holds it; None where that is not seen."""
 
 
 class Leaks(NamedTuple):
@@ -51,10 +52,14 @@ def read_leaks(eyes: Eyes, stats: Stats) -> Leaks:
     sockets = read_sockets(eyes.machine)
     _needs_tables(sockets)
     inodes = sorted(inode for inode in sockets.closing if inode)
-    held = eyes.see("leaks.owners", lambda: _held(eyes, inodes))
-    named = [_waiting(inode, sockets, held, stats) for inode in inodes[:_NAMED]]
+    owners = eyes.see("leaks.owners", lambda: _owners(eyes, inodes, stats))
+    named = []
+    for inode in inodes[:_NAMED]:
+        flow = sockets.closing[inode]
+        named.append(Waiting(inode, flow.peer, flow.port, (owners or {}).get(inode)))
+    most = sorted(set((owners or {}).values()), key=lambda one: (-one.sockets, one.pid))[:_OWNERS]
     total = sockets.states.get("CLOSE_WAIT", 0)
-    return Leaks(total, named, None if held is None else _owners(inodes, held, stats))
+    return Leaks(total, named, None if owners is None else most)
 
 
 def _needs_tables(sockets: Sockets) -> None:
@@ -62,33 +67,20 @@ def _needs_tables(sockets: Sockets) -> None:
         raise NotSeen(sockets.unseen["tcp"])
 
 
-def _held(eyes: Eyes, inodes: List[int]) -> Dict[int, int]:
-    """Processes by inode; nobody's descriptors are looked at when there is nothing to ask for."""
+def _owners(eyes: Eyes, inodes: List[int], stats: Stats) -> Dict[int, Owner]:
+    """Who holds each; nobody's descriptors are looked at when there is nothing to ask for."""
     if not inodes:
         return {}
     try:
-        found: Descriptors = read_descriptors(eyes.machine)
+        found = read_descriptors(eyes.machine)
     except OSError as error:
         raise NotSeen(why(error)) from None
     held = {inode: found.sockets[inode] for inode in inodes if inode in found.sockets}
     if not held and found.denied:
         raise NotSeen("other users' descriptors: needs root")
-    return held
-
-
-def _waiting(inode: int, sockets: Sockets, held: Optional[Dict[int, int]], stats: Stats) -> Waiting:
-    flow = sockets.closing[inode]
-    pid = (held or {}).get(inode)
-    return Waiting(inode, flow.peer, flow.port, pid, _comm(pid, stats) if pid is not None else None)
-
-
-def _owners(inodes: List[int], held: Dict[int, int], stats: Stats) -> List[Owner]:
-    counts: Dict[int, int] = {}
-    for inode in inodes:
-        if inode in held:
-            counts[held[inode]] = counts.get(held[inode], 0) + 1
-    owners = [Owner(pid, _comm(pid, stats), count) for pid, count in counts.items()]
-    return sorted(owners, key=lambda one: (-one.sockets, one.pid))[:_OWNERS]
+    counts = Counter(held.values())
+    owners = {pid: Owner(pid, _comm(pid, stats), count) for pid, count in counts.items()}
+    return {inode: owners[pid] for inode, pid in held.items()}
 
 
 def _comm(pid: int, stats: Stats) -> str:

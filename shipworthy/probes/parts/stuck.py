@@ -40,12 +40,11 @@ class Stopped(NamedTuple):
 
 
 class Zombies(NamedTuple):
-    """Children that are dead, of a process that has not asked for their end."""
+    """A process that has not asked for the end of its dead children."""
 
-    parent: int
+    pid: int
     comm: str
     start_ticks: int
-    """Of the parent."""
     children: int
 
 
@@ -176,4 +175,4 @@ def _by_parent(stats: Stats, dead: List[Stat]) -> List[Zombies]:
     for pid, count in counts.items():
         parent = stats.processes.get(pid)
         found.append(Zombies(pid, parent.comm if parent else "?", parent.start_ticks if parent else 0, count))
-    return sorted(found, key=lambda each: (-each.children, each.parent))
+    return sorted(found, key=lambda each: (-each.children, each.pid))
