@@ -8,8 +8,8 @@ from shipworthy.judging.processes import (
     culprit,
     forgotten,
     holders,
+    idle,
     not_stale,
-    place,
     process_name,
     shares,
     thread_name,
@@ -73,12 +73,11 @@ def test_no_process_leaves_its_dead_lying(processes: Processes, policy: HostPoli
     parents = seen(processes, "states").zombies
     evidence = [f"{process_name(one)} {one.children} dead children" for one in parents[:SHOWN]]
     grown, worst = zombies_grown(parents, previous)
-    limits = policy.processes
     what = culprit(parents, 1, "dead children")
     added = f"{worst}: dead children more than at the earlier run" if worst else ""
     verdicts = (
-        limits.zombies.allows(parents[0].children if parents else 0, evidence=evidence, what=what),
-        limits.zombies_grown.allows(grown, evidence=evidence, what=added),
+        policy.processes.zombies.allows(parents[0].children if parents else 0, evidence=evidence, what=what),
+        policy.processes.zombies_grown.allows(grown, evidence=evidence, what=added),
     )
     assert _of_all(processes, *verdicts)
 
@@ -92,8 +91,7 @@ def test_no_process_is_stuck_in_the_kernel(processes: Processes, policy: HostPol
     """
     states = seen(processes, "states")
     what = culprit(states.waiting, states.waiting_total, "processes stuck in the kernel")
-    seconds = SECONDS.format(states.seconds)
-    evidence = (f"{process_name(one)} did not run once in {seconds}{place(one)}" for one in states.waiting[:SHOWN])
+    evidence = (f"{process_name(one)} {idle(one, states.seconds)}" for one in states.waiting[:SHOWN])
     assert _of_all(
         processes, policy.processes.uninterruptible.allows(states.waiting_total, evidence=evidence, what=what)
     )

@@ -111,4 +111,4 @@ def test_nothing_but_errors_is_status_6(fleet: Lab) -> None:
         run = suite(fleet, "-m", "memory", "--limit=gone")
     assert run.status == 6
     (line,) = [line for line in run.stdout.splitlines() if line.startswith("ERROR")]
-    assert f"gone  {CHECKS - 1} checks  unreachable: connect: " in line
+    assert re.search(r"gone  \d+ checks  unreachable: connect: ", line)

@@ -53,9 +53,9 @@ def shares(busy: Busy, threads: list[Thread]) -> Iterator[str]:
         yield f"{thread_name(one)} had {one.percent:.1f} % of a core for {SECONDS.format(busy.seconds)}"
 
 
-def place(one: stuck.Waiting) -> str:
-    """Where in the kernel it waits, if that is seen."""
-    return f", in {one.waits_in}" if one.waits_in else ""
+def idle(one: stuck.Waiting, seconds: float) -> str:
+    """For how long it waits at least, and where in the kernel, if that is seen."""
+    return f"did not run once in {SECONDS.format(seconds)}" + (f", in {one.waits_in}" if one.waits_in else "")
 
 
 def zombies_grown(parents: list[stuck.Zombies], previous: Previous) -> tuple[int, str]:
