@@ -77,6 +77,8 @@ WELL: Files = {
 """A host that is well, seen by root."""
 ORDINARY = {"/proc/self/status": "Name:\tpython3\nUid:\t1000\t1000\t1000\t1000\n"}
 """The same, seen by an ordinary user."""
+HIDDEN = {**ORDINARY, "/proc/self/mountinfo": "24 30 0:22 / /proc rw - proc proc rw,hidepid=2\n"}
+"""The same, on which that user sees no others' processes."""
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,12 @@ from pathlib import Path
 import pytest
 
 from selftest import judged
-from selftest.running import DAY, KERNEL_THREAD, ORDINARY, UPTIME, Case, Files, process, stat, status, tcp, told
+from selftest.running import DAY, HIDDEN, KERNEL_THREAD, ORDINARY, UPTIME, Case, Files, process, stat, status, tcp, told
 from shipworthy.errors import NotMeasured
 from shipworthy.judging.processes import not_stale
 from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.parts.stale import Stale
 
-HIDDEN: Files = {
-    **ORDINARY,
-    "/proc/self/mountinfo": "24 30 0:22 / /proc rw - proc proc rw,hidepid=2\n",
-}
 IO = "rchar: {0}\nwchar: 5\nsyscr: {0}\nsyscw: 2\n"
 
 

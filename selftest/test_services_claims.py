@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from selftest.running import DAY, ORDINARY, UPTIME, Case, Files, process, told
+from selftest.running import DAY, HIDDEN, ORDINARY, UPTIME, Case, Files, process, told
 from shipworthy.probes.parts.units import PROPERTIES
 
 JOB = process(77, "job")
@@ -112,6 +112,7 @@ RUNS = {
         service=BY_UNIT,
     ),
     "known by its name as well, without systemd": Case("passed", "", JOB, service={**BY_UNIT, "process": "job"}),
+    "it may be hidden": Case("error", "all_seen: /proc is mounted with hidepid: needs root", HIDDEN, service={}),
     "another user's executable": Case("passed", "", {**ORDINARY, **JOB}, service={}),
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from shipworthy.checks import Item, asked, check, does_not_apply, seen
 from shipworthy.errors import NotMeasured
+from shipworthy.judging import services
 from shipworthy.judging.hung import hung_of_late
 from shipworthy.judging.processes import (
     SHOWN,
@@ -15,14 +16,6 @@ from shipworthy.judging.processes import (
     thread_name,
     unclosed,
     zombies_grown,
-)
-from shipworthy.judging.services import (
-    coming_back_problems,
-    core_problems,
-    grown_most,
-    restarted_of_late,
-    restarts_since,
-    unit_problem,
 )
 from shipworthy.policy import HostPolicy, Verdict
 from shipworthy.policy.language.units import BYTES, SECONDS
@@ -175,9 +168,9 @@ def test_service_runs(processes: Processes, item: Item[Expected]) -> None:
     Why: what policy names is what the host is for.
     Look: `systemctl status UNIT`, `journalctl -u UNIT`; how policy says that it is known.
     """
-    service = asked(processes.services, item.name)
+    service = _service(processes, item)
     number = seen(service, "processes")
-    problem = unit_problem(service.unit) if service.unit else ""
+    problem = services.unit_problem(service.unit) if service.unit else ""
     evidence = [problem] if problem else []
     what = f"{item.name}: processes"
     verdicts = (
@@ -213,9 +206,9 @@ def test_service_does_not_restart(processes: Processes, item: Item[Expected], pr
     if unit.restarts is None:
         does_not_apply("this systemd counts no restarts (before version 235)")
     evidence = [f"{unit.id}: {unit.restarts} restarts since somebody started it"]
-    limit, since = item.policy.restarts, restarts_since(unit, item.name, previous)
+    limit, since = item.policy.restarts, services.restarts_since(unit, item.name, previous)
     if since is None:  # of when they are, only the last one tells
-        limit, since = limit.softened(), unit.restarts if restarted_of_late(unit) else 0
+        limit, since = limit.softened(), unit.restarts if services.restarted_of_late(unit) else 0
     assert limit.allows(since, evidence=evidence, what=f"{item.name}: restarts")
 
 
@@ -226,7 +219,7 @@ def test_service_comes_back(processes: Processes, item: Item[Expected]) -> None:
     Why: a crash at night, or a reboot in a year, should need nobody.
     Look: `systemctl is-enabled UNIT`; `systemctl cat UNIT`: Restart=, StartLimitBurst=, StartLimitIntervalSec=.
     """
-    problems = list(coming_back_problems(_unit(processes, item), item.policy))
+    problems = list(services.coming_back_problems(_unit(processes, item), item.policy))
     assert not problems, f"{item.name}: {'; '.join(problems)}"
 
 
@@ -260,7 +253,7 @@ def test_service_keeps_its_size(processes: Processes, item: Item[Expected], prev
     if not service.largest:
         raise NotMeasured(f"{item.name}: its processes ended while they were looked at")
     evidence = [f"{process_name(one)} {BYTES.format(one.resident_bytes)} resident" for one in service.largest]
-    first, growth = service.largest[0], grown_most(service, item.name, previous)
+    first, growth = service.largest[0], services.grown_most(service, item.name, previous)
     what = f"{item.name}: {process_name(first)}: resident memory"
     verdicts = [limits.resident.allows(first.resident_bytes, evidence=evidence, what=what)]
     if growth:
@@ -292,7 +285,7 @@ def test_service_would_leave_a_core(processes: Processes, item: Item[Expected]) 
         does_not_apply("policy wants no core of it")
     service = _running(processes, item)
     room = max((one.resident_bytes for one in service.largest), default=1)
-    problems = list(core_problems(seen(service, "trace"), room))
+    problems = list(services.core_problems(seen(service, "trace"), room))
     assert not problems, f"{item.name}: {'; '.join(problems)}"
 
 
@@ -303,8 +296,13 @@ def _of_all(processes: Processes, *verdicts: Verdict) -> bool:
     return all(verdicts)
 
 
+def _service(processes: Processes, item: Item[Expected]) -> Service:
+    seen(processes, "all_seen")  # where some are hidden, it may be among those
+    return asked(processes.services, item.name)
+
+
 def _running(processes: Processes, item: Item[Expected]) -> Service:
-    service = asked(processes.services, item.name)
+    service = _service(processes, item)
     if seen(service, "processes") == 0:
         does_not_apply("it does not run")
     return service

@@ -1,6 +1,6 @@
 """Every process's line of statistics, at one moment: what ran, who started it, what it has used of a CPU.
 
-In: /proc/PID/stat of all. Out: `Stats`. Processes that vanish meanwhile are left out.
+In: /proc/PID/stat of all. Out: `Stats`. Processes that vanish meanwhile, and those that are hidden, are left out.
 Source: proc_pid_stat(5), fs/proc/array.c.
 """
 
@@ -122,7 +122,7 @@ def _parsed(machine: Machine, files: Iterable[Tuple[int, str]]) -> Dict[int, Sta
     for number, path in files:
         try:
             data = machine.read_bytes(path)
-        except _GONE:
+        except (PermissionError, *_GONE):  # /proc with hidepid=1 denies others' to whoever is not root
             continue
         if data:  # a tree copies what it can of a process that ends meanwhile: nothing
             found[number] = parse_stat(data, path)
