@@ -250,7 +250,7 @@ def test_service_keeps_its_size(processes: Processes, item: Item[Expected], prev
     if limits.resident.doubt is None and limits.resident_grown.doubt is None:
         does_not_apply("policy says no size of it")
     service = _running(processes, item)
-    if not service.largest:
+    if not seen(service, "users"):
         raise NotMeasured(f"{item.name}: its processes ended while they were looked at")
     evidence = [f"{process_name(one)} {BYTES.format(one.resident_bytes)} resident" for one in service.largest]
     first, growth = service.largest[0], services.grown_most(service, item.name, previous)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from shipworthy.policy.language.form import VALUE_ERROR
@@ -17,6 +17,10 @@ from shipworthy.policy.language.subject import Items, Part, SubjectPolicy, limit
 from shipworthy.policy.language.units import BYTES, COUNT, PERCENT, SECONDS
 from shipworthy.probes.processes import Request
 
+_FORMS = {
+    "executable": ("/.*", "is no path, such as /usr/sbin/nginx"),
+    "unit": (r"[^\s/-][^\s/]*\.[a-z]+", "is no unit, such as nginx.service"),
+}
 _KNOWN_BY = ("process", "executable", "command", "unit")
 
 
@@ -25,14 +29,13 @@ class Service(Part):
     is, its name is theirs."""
 
     process: str | None = Field(None, description="The name of its processes, as `ps -o comm` tells it.", min_length=1)
-    executable: str | None = Field(None, description="The path of what they execute.", pattern="^/")
+    executable: str | None = Field(None, description="The path of what they execute.")
     command: str | None = Field(
         None, description="A regular expression that is found in their command line.", min_length=1
     )
     unit: str | None = Field(
         None,
         description="The systemd unit that they belong to, such as `nginx.service`.",
-        pattern=r"^[^\s/-][^\s/]*\.[a-z]+$",
     )
     users: list[str] = Field([], description="The only users (names or numbers) who may run them; empty: anybody.")
     at_boot: bool = Field(True, description="Its unit must start by itself when the host boots.")
@@ -98,6 +101,14 @@ class Service(Part):
         says="How long it runs from an executable or a library that is deleted, as an update leaves it.",
         source="judgement: an update that nobody restarted for within a week was forgotten",
     )
+
+    @field_validator("executable", "unit")
+    @classmethod
+    def _is_one(cls, text: str | None, field: ValidationInfo) -> str | None:
+        form, reason = _FORMS[field.field_name or ""]
+        if text is not None and not re.fullmatch(form, text):
+            raise PydanticCustomError(VALUE_ERROR, "{reason}", {"reason": reason})
+        return text
 
     @field_validator("command")
     @classmethod

@@ -114,6 +114,10 @@ def _find(machine: Machine, wanted: Wanted, stats: Stats, unit: Optional[Unit]) 
     """Its processes, oldest first. Raises NotSeen when a unit is all that is said of it, and there is none."""
     if unit is None and not any((wanted.process, wanted.executable, wanted.command)):
         raise NotSeen("policy says only by which unit to know it, and this host has no systemd")
+    try:
+        re.compile(wanted.command or "")
+    except re.error as error:  # a newer Python's, which the policy was read by
+        raise NotSeen("its command: {}".format(error)) from None
     own = 0 if machine.recorded else os.getpid()
     alive = (one for one in stats.processes.values() if not one.is_dead and not one.is_kernel_thread)
     found = [one for one in alive if one.pid != own and _is_its(machine, wanted, one, unit)]
