@@ -97,9 +97,9 @@ LIVELOCK = {
     "it reads": Case("passed", "", burning(1000), burning(1100), burning(2000, io=90)),
     "it takes memory": Case("passed", "", burning(1000), burning(1100), burning(2000, faults=10)),
     "it is not pegged": Case("passed", "", burning(1000), burning(1100), burning(1500)),
-    "its input and output are not to be seen": Case(
+    "what it reads and writes is not to be seen": Case(
         "error",
-        "the input and output of other users' processes: needs root",
+        "what app[77] reads and writes: this kernel does not tell it",
         burning(1000, io=None),
         burning(1100, io=None),
         burning(2000, io=None),
@@ -107,7 +107,7 @@ LIVELOCK = {
     "but it rests": Case("passed", "", burning(1000, io=None), burning(1100, io=None), burning(2000, io=None, ran=9)),
     "a kernel without switches": Case(
         "error",
-        "the input and output of other users' processes: needs root",
+        "what app[77] reads and writes: this kernel does not tell it",
         burning(1000, ran=None),
         burning(1100, ran=None),
         burning(2000, ran=None),

@@ -58,7 +58,7 @@ def waiting_for_vfork(host: LabHost) -> Iterator[None]:
         host.run(["mkfifo", _PIPE])
         stack.callback(host.run, ["rm", _PIPE])
         stack.enter_context(_python(host, _VFORK))
-        stack.callback(host.shell, f"echo >{_PIPE}")
+        stack.callback(host.shell, f": >{_PIPE}")
         wait_until(lambda: "D" in _states(host), within=10, what=f"{host.name}: a process in state D")
         yield
 

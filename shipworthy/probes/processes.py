@@ -5,7 +5,7 @@ In: which parts are wanted, and how to know each service. Out: `Processes`. What
 reason in `unseen`; so is a part that was not asked for. Source: linux.md, sections 0, 2 and 10; proc(5).
 """
 
-from typing import Any, Dict, Generator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Generator, List, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.parts.busy import Busy, read_busy, read_threads_between, suspects, watch
 from shipworthy.probes.parts.cgroups import mounts
@@ -15,7 +15,7 @@ from shipworthy.probes.parts.oom_groups import contained
 from shipworthy.probes.parts.processes import none_is_hidden
 from shipworthy.probes.parts.services import Asked, Service, Wanted, read_service
 from shipworthy.probes.parts.stale import Executables, read_executables
-from shipworthy.probes.parts.stats import Stats, between, read_stats
+from shipworthy.probes.parts.stats import Stat, Stats, between, read_stats
 from shipworthy.probes.parts.stuck import Sample, States, is_stuck, read_states, take_sample
 from shipworthy.probes.parts.units import BOOTED, Unit, read_units
 from shipworthy.probes.runtime.errors import NotSeen
@@ -89,8 +89,9 @@ def probe(machine: Machine, request: Request) -> Generator[None, float, Processe
             after = take_sample(machine, 3)
             length = between(machine, before.stats, after.stats, whole)
             if doubted:
-                rest = between(machine, watched.threads, after.stats, whole - seconds)
-                busy = read_threads_between(machine, watched, watch(machine, doubted), rest)
+                again = watch(machine, doubted)
+                rest = between(machine, watched.threads, again.threads, whole - seconds)
+                busy = read_threads_between(machine, watched, again, rest)
         states = read_states(machine, before, after, length) if request.states else None
         stats = after.stats
     elif request.leaks or request.executables or request.services:
@@ -98,7 +99,7 @@ def probe(machine: Machine, request: Request) -> Generator[None, float, Processe
     return _read(eyes, request, stats or Stats(0.0, {}), busy, states)
 
 
-def _busy_ones(machine: Machine, request: Request, before: Sample, after: Sample, seconds: float) -> List[Any]:
+def _busy_ones(machine: Machine, request: Request, before: Sample, after: Sample, seconds: float) -> List[Stat]:
     if not request.busy or request.doubt_busy_percent is None:
         return []
     return suspects(machine, before.stats, after.stats, seconds, request.doubt_busy_percent)
