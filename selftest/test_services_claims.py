@@ -25,6 +25,7 @@ UNIT: dict[str, str] = {
     "LoadState": "loaded",
     "ActiveState": "active",
     "UnitFileState": "enabled",
+    "NeedDaemonReload": "no",
     "InactiveExitTimestampMonotonic": "5000000",
     "ActiveEnterTimestampMonotonic": "7500000",
 }
@@ -266,6 +267,10 @@ def mapping(library: str, start: int = 5000) -> Files:
 GONE = "/usr/lib/libssl.so.3 (deleted)"
 
 CURRENT = {
+    "its unit is": Case("passed", "", unit(), service=BY_UNIT),
+    "its unit was changed": Case(
+        "warned", "job: unit changed and not loaded 1, warning above 0", unit(NeedDaemonReload="yes"), service=BY_UNIT
+    ),
     "it is": Case("passed", "", mapping("/usr/lib/libssl.so.3"), service={}),
     "a library that was deleted no longer ago than it runs": Case("passed", "", mapping(GONE, NEW), service={}),
     "since when is not known": Case(

@@ -206,11 +206,10 @@ def test_service_does_not_restart(processes: Processes, item: Item[Expected], pr
     unit = _unit(processes, item)
     if unit.restarts is None:
         does_not_apply("this systemd counts no restarts (before version 235)")
-    evidence = [f"{unit.id}: {unit.restarts} restarts since somebody started it"]
     limit, since = item.policy.restarts, services.restarts_since(unit, item.name, previous)
     if since is None:  # of when they are, only the last one tells
         limit, since = limit.softened(), unit.restarts if services.restarted_of_late(unit) else 0
-    assert limit.allows(since, evidence=evidence, what=f"{item.name}: restarts")
+    assert limit.allows(since, evidence=[f"{unit.restarts} since it was started"], what=f"{item.name}: restarts")
 
 
 @check("processes.service_comes_back", each="services")
@@ -267,12 +266,15 @@ def test_service_keeps_its_size(processes: Processes, item: Item[Expected], prev
 
 @check("processes.service_is_current", each="services")
 def test_service_runs_what_is_installed(processes: Processes, item: Item[Expected]) -> None:
-    """The service has not run for days from an executable or a library that is deleted.
+    """The service has not run for days from a deleted executable or library, nor by a unit that was changed since.
 
     Why: it was updated, and never restarted: it still has the holes that the update closed.
-    Look: `systemctl restart UNIT` at a good time; `needrestart`.
+    Look: `systemctl restart UNIT` at a good time; `needrestart`; `systemctl daemon-reload`.
     """
-    assert not_stale(item.policy.stale, seen(_running(processes, item), "stale"), f"{item.name}: ")
+    service = _running(processes, item)
+    changed = 1 if service.unit and service.unit.changed else 0
+    verdict = item.policy.changed.allows(changed, what=f"{item.name}: unit changed and not loaded")
+    assert not_stale(item.policy.stale, seen(service, "stale"), f"{item.name}: ") and verdict
 
 
 @check("processes.service_leaves_trace", each="services")
@@ -310,10 +312,9 @@ def _running(processes: Processes, item: Item[Expected]) -> Service:
 
 
 def _unit(processes: Processes, item: Item[Expected]) -> Unit:
-    service = asked(processes.services, item.name)
     if item.policy.unit is None:
         does_not_apply("policy names no unit of it")
     if not processes.systemd:
         does_not_apply("this host was not booted by systemd")
-    unit: Unit = seen(service, "unit")
+    unit: Unit = seen(asked(processes.services, item.name), "unit")
     return unit

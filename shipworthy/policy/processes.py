@@ -93,6 +93,14 @@ class Service(Part):
         says="How much one of its processes has grown since the earlier run, at most a day ago.",
         source="policy",
     )
+    changed: Limit = limit(
+        COUNT,
+        warn_above="0",
+        check="service_is_current",
+        words="unit changed and not loaded",
+        says="1 when its unit's file or a drop-in was changed, and systemd has not loaded it since (NeedDaemonReload).",
+        source="judgement: after the next restart it is another service than now",
+    )
     stale: Limit = limit(
         SECONDS,
         warn_above="7 d",

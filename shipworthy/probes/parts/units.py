@@ -14,7 +14,7 @@ from shipworthy.probes.runtime.parse import number
 
 BOOTED = "/run/systemd/system"
 PROPERTIES = (
-    "Id,LoadState,ActiveState,Result,Type,UnitFileState,Restart,NRestarts,RestartUSec,StartLimitBurst,"
+    "Id,LoadState,ActiveState,Result,Type,UnitFileState,NeedDaemonReload,Restart,NRestarts,RestartUSec,StartLimitBurst,"
     "StartLimitIntervalUSec,ControlGroup,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic"
 )
 
@@ -47,6 +47,8 @@ class Unit(NamedTuple):
     type: str
     enabled: str
     """The state of its file: enabled, disabled, static, masked, generated, …; empty when there is none."""
+    changed: bool
+    """Its file, or a drop-in, was changed and not loaded since."""
     restart: str
     """When it is started again: no, always, on-failure, …"""
     restarts: Optional[int]
@@ -109,6 +111,7 @@ def _unit(block: str, now: float) -> Unit:
         result=fields.get("Result", ""),
         type=fields.get("Type", ""),
         enabled=fields.get("UnitFileState", ""),
+        changed=fields.get("NeedDaemonReload") == "yes",
         restart=fields.get("Restart", ""),
         restarts=_whole(fields, "NRestarts"),
         restart_after=_span(fields, "RestartUSec"),
