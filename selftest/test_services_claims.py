@@ -109,7 +109,7 @@ RUNS = {
         service={**BY_UNIT, "processes": {"fail_below": "0"}},
     ),
     "known by its unit alone, without systemd": Case(
-        "error", "processes: policy says only by which unit to know it, and this host has no systemd", JOB,
+        "error", "processes: policy knows it by its unit alone, and this host was not booted by systemd", JOB,
         service=BY_UNIT,
     ),
     "known by its name as well, without systemd": Case("passed", "", JOB, service={**BY_UNIT, "process": "job"}),

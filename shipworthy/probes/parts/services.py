@@ -15,7 +15,7 @@ from shipworthy.probes.parts.stale import Stale, read_executables, read_librarie
 from shipworthy.probes.parts.stats import Stat, Stats, age_seconds
 from shipworthy.probes.parts.units import Unit
 from shipworthy.probes.parts.users import user_name
-from shipworthy.probes.runtime.errors import NotSeen
+from shipworthy.probes.runtime.errors import NotSeen, ParseError
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.parse import number
 from shipworthy.probes.runtime.seen import Eyes
@@ -86,7 +86,7 @@ def read_service(
     unit = units.get(wanted.unit or "")
     if unit is None:
         eyes.unseen["unit"] = no_units if wanted.unit else "policy names no unit of it"
-    found = eyes.see("processes", lambda: _find(machine, wanted, stats, unit))
+    found = eyes.see("processes", lambda: _find(machine, wanted, stats, unit, no_units))
     some = (found or [])[:_LOOKED_INTO]
     members = [member for member in (_member(machine, one) for one in some) if member] if asked.members else []
     users = _users(members) if asked.members and found is not None else None
@@ -110,10 +110,10 @@ def read_service(
     )
 
 
-def _find(machine: Machine, wanted: Wanted, stats: Stats, unit: Optional[Unit]) -> List[Stat]:
+def _find(machine: Machine, wanted: Wanted, stats: Stats, unit: Optional[Unit], no_units: str) -> List[Stat]:
     """Its processes, oldest first. Raises NotSeen when a unit is all that is said of it, and there is none."""
     if unit is None and not any((wanted.process, wanted.executable, wanted.command)):
-        raise NotSeen("policy says only by which unit to know it, and this host has no systemd")
+        raise NotSeen("policy knows it by its unit alone, and {}".format(no_units))
     try:
         re.compile(wanted.command or "")
     except re.error as error:  # a newer Python's, which the policy was read by
@@ -149,6 +149,8 @@ def _executable(machine: Machine, pid: int) -> str:
     try:
         target = machine.link("/proc/{}/exe".format(pid))
     except PermissionError:
+        if machine.uid() == 0:
+            return ""  # a sandbox hides it from everybody here
         raise NotSeen("other users' executables: needs root") from None
     return target[: -len(_DELETED)] if target.endswith(_DELETED) else target
 
@@ -165,10 +167,11 @@ def _member(machine: Machine, one: Stat) -> Optional[Member]:
         return None
     if status is None:
         return None
-    uid = number(status_fields(status)["Uid"].split()[1], path, "Uid")
-    return Member(
-        one.pid, one.comm, one.start_ticks, age_seconds(machine, one), user_name(machine, uid), status.rss_bytes
-    )
+    uids = status_fields(status).get("Uid", "").split()
+    if len(uids) != 4:
+        raise ParseError("{}: Uid: {!r} are not four numbers".format(path, " ".join(uids)))
+    user = user_name(machine, number(uids[1], path, "Uid"))
+    return Member(one.pid, one.comm, one.start_ticks, age_seconds(machine, one), user, status.rss_bytes)
 
 
 def _users(members: List[Member]) -> Dict[str, int]:
