@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from selftest.probes.test_parsers import damaged, refusal
 from selftest.running import stat, status
-from selftest.test_services_claims import UNIT
+from selftest.test_units_claims import UNIT
 from shipworthy.probes.parts.cores import parse_core_limit, parse_free
 from shipworthy.probes.parts.hung import reports_in
 from shipworthy.probes.parts.stale import parse_libraries
