@@ -23,29 +23,31 @@ def detected(count: int | None) -> Files:
     return {"/proc/sys/kernel/hung_task_detect_count": None if count is None else f"{count}\n"}
 
 
+ONE = "cp[4711]: reports of hung tasks 1, limit 0"
+
 HUNG = {
     "none": Case("passed", ""),
     "the kernel tells nowhere": Case(
         "skipped", "this kernel counts no hung tasks, and its log is not to be seen here", detected(None)
     ),
-    "an old kernel's log": Case("failed", "cp[4711]: tasks hung 1, limit 0", {**detected(None), **log(60.0)}),
+    "an old kernel's log": Case("failed", ONE, {**detected(None), **log(60.0)}),
     "an old kernel's log of last week": Case("passed", "", {**detected(None), **log(6 * DAY)}),
-    "since the earlier run": Case("failed", "tasks hung 2, limit 0", detected(5), before={"hung_tasks": 3}),
+    "since the earlier run": Case("failed", "reports of hung tasks 2, limit 0", detected(5), before={"hung_tasks": 3}),
     "none since the earlier run": Case("passed", "", detected(3), before={"hung_tasks": 3}),
     "before the earlier run, but of today": Case(
-        "failed", "cp[4711]: tasks hung 1, limit 0", {**detected(3), **log(2 * 3600.0)}, before={"hung_tasks": 3}
+        "failed", ONE, {**detected(3), **log(2 * 3600.0)}, before={"hung_tasks": 3}
     ),
     "the log knows all, none of today": Case("passed", "", {**detected(1), **log(3 * DAY)}),
     "the log knows all, one of today": Case(
-        "failed", "cp[4711]: tasks hung 1, limit 0", {**detected(2), **log(3 * DAY, 60.0)},
+        "failed", ONE, {**detected(2), **log(3 * DAY, 60.0)},
         first="cp[4711] blocked for more than 120 s, 1 min ago",
     ),
     "the log has forgotten": Case(
         "error", "3 hung tasks since boot; the kernel's log does not tell when of each", {**detected(3), **log(3 * DAY)}
     ),
-    "since a boot of today": Case("failed", "tasks hung 2, limit 0", detected(2), uptime=3600.0),
+    "since a boot of today": Case("failed", "reports of hung tasks 2, limit 0", detected(2), uptime=3600.0),
     "in wait of input and output": Case(
-        "failed", "cp[4711]: tasks hung 1, limit 0",
+        "failed", ONE,
         {**detected(None), "/dev/kmsg": log(60.0)["/dev/kmsg"].replace("blocked", "blocked in I/O wait")},  # type: ignore[union-attr]
     ),
 }  # fmt: skip

@@ -107,7 +107,7 @@ def test_the_kernel_reported_no_hung_task(
         f"{process_name(one)} blocked for more than {one.blocked_seconds} s, {SECONDS.format(one.age_seconds)} ago"
         for one in tasks.reports[:SHOWN]
     )
-    what = culprit(tasks.reports, tasks.number, "tasks hung")
+    what = culprit(tasks.reports, tasks.number, "reports of hung tasks")
     verdict = policy.processes.hung_tasks.allows(tasks.number, evidence=evidence, what=what)
     if tasks.missing and verdict:
         raise NotMeasured(tasks.missing)

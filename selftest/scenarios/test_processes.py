@@ -21,7 +21,7 @@ CASES = {
     "zombies": Case(processes.dead_children, r"python3\[\d+\]: dead children 12, warning above 9"),
     "stuck": Case(processes.stuck_in_the_kernel, r"python3\[\d+\]: processes stuck in the kernel 1, warning above 0"),
     "vfork": Case(processes.waiting_for_vfork),
-    "hung": Case(processes.hung_task, r"cp\[4711\]: tasks hung 1, limit 0"),
+    "hung": Case(processes.hung_task, r"cp\[4711\]: reports of hung tasks 1, limit 0"),
     "stopped": Case(processes.stopped_process, r"python3\[\d+\]: processes stopped 1, warning above 0"),
     "deleted": Case(processes.deleted_program, r"job\[\d+\]: deleted /run/job in use for .*, warning above 0 µs"),
     "forgets": Case(

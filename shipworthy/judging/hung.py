@@ -1,4 +1,4 @@
-"""How many tasks hung of late, by the kernel's own report.
+"""How often the kernel reported a hung task of late: a task that stays so is reported every two minutes.
 
 In: what the probe saw, an earlier run's counter, the host's uptime, how far back they count. Out: a number and why
 there may be more.
@@ -19,7 +19,7 @@ from shipworthy.snapshot import Previous
 
 
 class HungTasks(NamedTuple):
-    """Tasks that hung of late."""
+    """The reports that count."""
 
     number: int
     reports: list[Report]
@@ -29,7 +29,7 @@ class HungTasks(NamedTuple):
 
 
 def hung_of_late(processes: Processes, previous: Previous, uptime: float | None, within: float) -> HungTasks:
-    """The hung tasks that count; raises NotMeasured when nothing tells of them."""
+    """The reports that count; raises NotMeasured when nothing tells of them."""
     hung = processes.hung
     if hung is None:
         raise NotMeasured(f"hung: {processes.unseen.get('hung', 'not measured')}")

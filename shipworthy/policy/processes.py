@@ -184,8 +184,8 @@ class Policy(SubjectPolicy):
     hung_tasks: Limit = limit(
         COUNT,
         fail_above="0",
-        words="tasks hung",
-        says="Tasks that the kernel reported as blocked for more than two minutes, lately.",
+        words="reports of hung tasks",
+        says="How often the kernel reported of late that a task was blocked for two minutes; the same one may come again.",
         source="kernel hung_task.c: 120 s without running once is beyond its own patience",
     )
     hung_within: float = setting(
