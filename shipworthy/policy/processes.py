@@ -185,7 +185,7 @@ class Policy(SubjectPolicy):
         COUNT,
         fail_above="0",
         words="reports of hung tasks",
-        says="How often the kernel reported of late that a task was blocked for two minutes; the same one may come again.",
+        says="How often the kernel reported of late that a task was blocked for two minutes; of one, again and again.",
         source="kernel hung_task.c: 120 s without running once is beyond its own patience",
     )
     hung_within: float = setting(
