@@ -74,6 +74,9 @@ def calm() -> dict[str, str]:
         "/proc/sys/fs/aio-nr": "0\n",
         "/proc/sys/kernel/pty/nr": "2\n",
         "/proc/key-users": "    0:     3 2/2 2/1000000 28/25000000\n",
+        "/proc/sys/fs/suid_dumpable": "0\n",
+        "/proc/sys/kernel/core_pattern": "core\n",
+        "/proc/sys/kernel/hung_task_detect_count": "0\n",
         "/dev/kmsg": "5,0,0,-;Linux version (a log of the lab's own)\n",
         "/proc/sys/kernel/random/boot_id": f"{uuid.uuid4()}\n",
     }

@@ -34,8 +34,16 @@ def policy(*, extends: str = "baseline", families: tuple[str, ...] = ("ipv4", "i
     return build(tree, extends=extends, subjects=discover(), families=families, off={}, observe=frozenset(), waivers=())
 
 
-def read(subject: str, root: Path, then: Path | None = None, request: Any = None, seconds: float = 1.0) -> Any:
-    """The subject's reading of a tree, which is `then` after the window."""
+def read(
+    subject: str,
+    root: Path,
+    then: Path | None = None,
+    request: Any = None,
+    seconds: float = 1.0,
+    *,
+    later: Path | None = None,
+) -> Any:
+    """The subject's reading of a tree, which is `then` after the window, and `later` after a long one, ten times it."""
     module = importlib.import_module(f"shipworthy.probes.{subject}")
     machine = Machine(str(root))
     steps = module.probe(machine, module.Request() if request is None else request)
@@ -43,9 +51,10 @@ def read(subject: str, root: Path, then: Path | None = None, request: Any = None
         return steps
     try:
         next(steps)
-        while True:
-            machine.root = str(then or root)
-            steps.send(seconds)
+        machine.root = str(then or root)
+        steps.send(seconds)
+        machine.root = str(later or then or root)
+        steps.send(seconds * 10 if later else seconds)
     except StopIteration as end:
         return end.value
 
@@ -57,17 +66,22 @@ def facts(uptime: float | None = 500_000.0) -> Facts:
 
 def judge(subject: str, name: str, **arguments: Any) -> Judged:
     """What the check called `name` concludes from its arguments: readings, `policy`, `facts`, `previous`, `item`."""
-    function = getattr(_checks(subject), name)
-    wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
+    check = function(subject, name)
+    wanted = check.__code__.co_varnames[: check.__code__.co_argcount]
     asked: list[Verdict] = []
     token, error = ASKED.set(asked), None
     try:
-        function(**{each: arguments[each] for each in wanted})
+        check(**{each: arguments[each] for each in wanted})
     except BaseException as raised:  # noqa: BLE001 -- the outcome is made of it
         error = raised
     finally:
         ASKED.reset(token)
     return decide(error, asked, today=date(2026, 11, 23))
+
+
+def function(subject: str, name: str) -> Any:
+    """The check called `name`."""
+    return getattr(_checks(subject), name)
 
 
 def write(root: Path, files: Mapping[str, str | None]) -> Path:

@@ -21,13 +21,13 @@ from pathlib import Path
 import pytest
 
 from lab import Lab, LabHost, lab, wait_until
-from lab.faults import TESTS, login
+from lab.faults import login
+from selftest.scenarios import broken
 from selftest.scenarios.suite import ROOT, Run, suite
-from shipworthy.checks import catalogue
 
 pytestmark = pytest.mark.xdist_group("endings")
 
-CHECKS = len(catalogue([TESTS]))
+CHECKS = len(broken.CHECKS)
 SLOW = ("--window=14", "--connect-timeout=25")
 PROBE = "python3 -I -S"
 Meanwhile = Callable[["subprocess.Popen[str]", Path], None]

@@ -37,6 +37,7 @@ def fleet() -> Iterator[Lab]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_turns_whatever_the_way(fleet: Lab, way: str) -> None:
+    """Nothing but what an ordinary user may not see, which is no pass."""
     run = suite(fleet, variables={host.name: WAYS[way](host) for host in fleet})
     unseen = [result for result in run.results if result.outcome == "error"]
     assert all(result.message.endswith("needs root") for result in unseen), run

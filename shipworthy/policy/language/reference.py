@@ -173,7 +173,8 @@ def _row(subject: str, key: str, declared: Declaration, model: type[Part]) -> tu
 
 def _said(value: object) -> str:
     if isinstance(value, dict):
-        return "<br>".join(f"{key.replace('_', ' ')} {bound}" for key, bound in value.items())
+        bounds = (f"{key.replace('_', ' ')} {bound}" for key, bound in value.items() if bound is not None)
+        return "<br>".join(bounds) or "no bound"
     return str(value)
 
 

@@ -92,7 +92,7 @@ def read_statuses(eyes: Eyes) -> List[Status]:
     found, denied = read
     if found:
         eyes.see("processes.others", lambda: _all_are_seen(machine, denied))
-        eyes.see("forkers.others", lambda: _none_is_hidden(machine, denied))
+        eyes.see("forkers.others", lambda: none_is_hidden(machine, denied))
     return found
 
 
@@ -191,7 +191,8 @@ def _other(eyes: Eyes, used: Optional[int], swapped: Optional[int]) -> int:
     return max(0, used - swapped)
 
 
-def _none_is_hidden(machine: Machine, denied: int) -> bool:
+def none_is_hidden(machine: Machine, denied: int = 0) -> bool:
+    """True where this user can see every process that there is here. Raises NotSeen otherwise."""
     if denied:
         raise NotSeen("{} processes may not be read by this user: needs root".format(denied))
     if machine.uid() != 0 and any(_hides(mount) for mount in mounts(machine)):
@@ -206,7 +207,7 @@ def _all_are_seen(machine: Machine, denied: int) -> bool:
         namespace = _INITIAL_PID_NAMESPACE  # a tree without its links tells nothing else
     if namespace != _INITIAL_PID_NAMESPACE:
         raise NotSeen("only the processes of a PID namespace can be seen here")
-    return _none_is_hidden(machine, denied)
+    return none_is_hidden(machine, denied)
 
 
 def _hides(mount: Mount) -> bool:
