@@ -10,11 +10,24 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "shipworthy"
 
-ROOMS = ("plugin", "report", "collect", "outcome", "snapshot", "links", "policy", "inventory", "results", "errors")
+ROOMS = (
+    "plugin",
+    "report",
+    "collect",
+    "exchange",
+    "outcome",
+    "snapshot",
+    "links",
+    "policy",
+    "inventory",
+    "results",
+    "errors",
+)
 MAY_IMPORT = {
     "plugin": {*ROOMS, "probes", "checks"},
     "report": {"results", "errors", "policy"},
-    "collect": {"snapshot", "links", "inventory", "probes", "errors"},
+    "collect": {"exchange", "snapshot", "links", "inventory", "probes", "errors"},
+    "exchange": {"snapshot", "links", "errors"},
     "outcome": {"policy", "results", "errors"},
     "judging": {"snapshot", "policy", "probes", "errors"},
     "snapshot": {"probes", "errors", "strict"},

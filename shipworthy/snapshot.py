@@ -11,7 +11,7 @@ import importlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -106,6 +106,31 @@ class Previous(NamedTuple):
 NOTHING_BEFORE = Previous()
 
 
+class Exchange(NamedTuple):
+    """One question for the host's time: when it was sent and its answer came, by this machine's clock, and the answer.
+
+    Seconds since 1970. This machine's clock is read once for all of a host's exchanges, and goes on by one that is
+    never set.
+    """
+
+    sent: float
+    received: float
+    host: float
+
+
+class Exchanges(NamedTuple):
+    """What became of the questions for a host's time."""
+
+    agreed: int = 0
+    """How many were to be asked; none, unless something is judged by them."""
+    rounds: list[Exchange] = []  # noqa: RUF012 -- never changed: a NamedTuple's default
+    fault: str | None = None
+    """Why a host's answers are not to be used."""
+
+
+NO_EXCHANGES = Exchanges()
+
+
 class Stored(NamedTuple):
     """The form of a snapshot file."""
 
@@ -117,6 +142,7 @@ class Stored(NamedTuple):
     asked: dict[str, Any]
     answer: Answer | None
     previous: Previous = NOTHING_BEFORE
+    exchanges: Exchanges = NO_EXCHANGES
 
 
 @dataclass(frozen=True)
@@ -130,10 +156,22 @@ class Snapshot:
     asked: Mapping[str, Any]
     answer: Answer | None
     previous: Previous = NOTHING_BEFORE
+    exchanges: Exchanges = NO_EXCHANGES
 
     def facts(self) -> Facts:
         """What the host says of itself; raises NotMeasured when it said nothing."""
         return self._answered().host
+
+    def times(self) -> list[Exchange]:
+        """The exchanges of time with the host, at least one; raises NotMeasured with the reason."""
+        self._answered()
+        agreed, rounds, fault = self.exchanges
+        if fault:
+            raise NotMeasured(f"the host's answers as to its time are none: {fault}")
+        if not rounds:
+            asked = f"the host answered none of {agreed} questions for its time"
+            raise NotMeasured(asked if agreed else "the host was not asked for its time in this run")
+        return rounds
 
     def reading(self, subject: str) -> Any:
         """What the probe `subject` measured, as its own typed reading; raises NotMeasured with the reason."""
@@ -184,11 +222,12 @@ class Snapshot:
             return self
         ago = (datetime.fromisoformat(self.at) - datetime.fromisoformat(last.at)).total_seconds()
         previous = Previous(last.at, ago, self.answer.host.boot_id, last.counters())
-        return Snapshot(self.host, self.at, self.link, self.login, self.asked, self.answer, previous)
+        return replace(self, previous=previous)
 
     def to_bytes(self) -> bytes:
         """The snapshot as a document; `from_bytes` is its inverse."""
-        stored = Stored(SCHEMA, self.host, self.at, self.link, self.login, dict(self.asked), self.answer, self.previous)
+        said = (self.login, dict(self.asked), self.answer, self.previous, self.exchanges)
+        stored = Stored(SCHEMA, self.host, self.at, self.link, *said)
         return json.dumps(_plain(stored), allow_nan=False).encode("ascii")
 
 

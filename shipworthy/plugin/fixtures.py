@@ -19,7 +19,7 @@ from shipworthy.plugin.fleet import Fleet
 from shipworthy.plugin.session import RUN
 from shipworthy.policy import HostPolicy
 from shipworthy.probes import runtime
-from shipworthy.snapshot import Facts, Login, Previous
+from shipworthy.snapshot import Exchange, Facts, Login, Previous
 
 
 def provide(config: pytest.Config) -> None:
@@ -53,6 +53,10 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
         """How the suite came in, rung by rung."""
         return config.stash[RUN].snapshot(shipworthy_host).login
 
+    def exchanges(shipworthy_host: str) -> list[Exchange]:
+        """The exchanges of time with the host, made while its probes worked; at least one."""
+        return config.stash[RUN].snapshot(shipworthy_host).times()
+
     def now() -> datetime:
         """The time that checks are told (`--at`), with its zone."""
         return config.stash[RUN].at
@@ -69,7 +73,8 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
 
     assert fleet.__name__ == FLEET
     readings = {subject: _reading_of(subject, config) for subject in runtime.probe_names()}
-    return readings | {function.__name__: function for function in (policy, previous, facts, login, now, item, fleet)}
+    others = (policy, previous, facts, login, exchanges, now, item, fleet)
+    return readings | {function.__name__: function for function in others}
 
 
 def _reading_of(subject: str, config: pytest.Config) -> Callable[..., Any]:
