@@ -22,8 +22,8 @@ from shipworthy.probes import runtime
 from shipworthy.snapshot import NOTHING_BEFORE
 
 KINDS = sorted(path.name for path in (Path(__file__).parent / "healthy").iterdir())
-NOT_JUDGED = {"login", "fleet", "item"}
-"""What a tree does not have: a login, other hosts, things that a policy names."""
+NOT_JUDGED = {"login", "exchanges", "fleet", "item"}
+"""What a tree does not have: a way to it, other hosts, things that a policy names."""
 
 
 @cache

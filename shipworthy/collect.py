@@ -18,13 +18,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shipworthy import links
+from shipworthy.asking import Asker
 from shipworthy.errors import AnswerError, LinkError
-from shipworthy.exchange import Asker
+from shipworthy.exchange import NO_EXCHANGES, Exchanges
 from shipworthy.inventory import Host
 from shipworthy.links import Deadlines, Link, handshake
 from shipworthy.links.opened import Era, current, within
 from shipworthy.probes import runtime
-from shipworthy.snapshot import MAX_ANSWER, NO_EXCHANGES, Answer, Exchanges, Failure, Login, Snapshot, answer_from
+from shipworthy.snapshot import MAX_ANSWER, Answer, Failure, Login, Snapshot, answer_from
 
 MARGIN = 1.0
 """Seconds that a host must end before its deadline, so that its answer still arrives."""

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
+from shipworthy.exchange import NO_EXCHANGES, Exchange, Exchanges
 from shipworthy.strict import strict_json
 
 SCHEMA = 1
@@ -106,31 +107,6 @@ class Previous(NamedTuple):
 NOTHING_BEFORE = Previous()
 
 
-class Exchange(NamedTuple):
-    """One question for the host's time: when it was sent and its answer came, by this machine's clock, and the answer.
-
-    Seconds since 1970. This machine's clock is read once for all of a host's exchanges, and goes on by one that is
-    never set.
-    """
-
-    sent: float
-    received: float
-    host: float
-
-
-class Exchanges(NamedTuple):
-    """What became of the questions for a host's time."""
-
-    agreed: int = 0
-    """How many were to be asked; none, unless something is judged by them."""
-    rounds: list[Exchange] = []  # noqa: RUF012 -- never changed: a NamedTuple's default
-    fault: str | None = None
-    """Why a host's answers are not to be used."""
-
-
-NO_EXCHANGES = Exchanges()
-
-
 class Stored(NamedTuple):
     """The form of a snapshot file."""
 
@@ -165,13 +141,7 @@ class Snapshot:
     def times(self) -> list[Exchange]:
         """The exchanges of time with the host, at least one; raises NotMeasured with the reason."""
         self._answered()
-        agreed, rounds, fault = self.exchanges
-        if fault:
-            raise NotMeasured(f"the host's answers as to its time are none: {fault}")
-        if not rounds:
-            asked = f"the host answered none of {agreed} questions for its time"
-            raise NotMeasured(asked if agreed else "the host was not asked for its time in this run")
-        return rounds
+        return self.exchanges.used()
 
     def reading(self, subject: str) -> Any:
         """What the probe `subject` measured, as its own typed reading; raises NotMeasured with the reason."""

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from shipworthy.checks import check, does_not_apply, seen
 from shipworthy.errors import NotMeasured
+from shipworthy.exchange import Exchange
 from shipworthy.judging.clocks import Between, from_median, offset, require_certain
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.policy import HostPolicy, Verdict
 from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.clock import Clock
 from shipworthy.probes.parts.time_daemons import Daemon, Source
-from shipworthy.snapshot import Exchange
 
 SHOWN = 5
 
@@ -44,9 +44,9 @@ def test_no_clock_is_the_odd_one_out(fleet: Fleet) -> None:
     apart = from_median(offsets)
     whose = f"the median of {len(offsets)} hosts{f' (of --limit={fleet.cut})' if fleet.cut else ''}"
     evidence = [*_compared(apart), *(f"left out: {name}: {why}" for name, why in missing.items())]
-    assert all(
-        [_against(apart[name], fleet.policy(name), name, whose, evidence) for name in _worth_telling(apart, fleet)]
-    )
+    odd = _worth_telling(apart, fleet)
+    verdicts = [_against(apart[name], fleet.policy(name), name, whose, evidence) for name in odd]
+    assert all(verdicts)
     for name, difference in apart.items():
         require_certain(fleet.policy(name).clock.odd_one_out, difference, f"{name}'s clock against {whose}")
     if missing:

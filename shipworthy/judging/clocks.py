@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from shipworthy.errors import NotMeasured
+from shipworthy.exchange import Exchange
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.units import SECONDS
-from shipworthy.snapshot import Exchange
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from shipworthy.checks import Item
+from shipworthy.exchange import Exchange
 from shipworthy.plugin.cases import FLEET, Named
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.plugin.session import RUN
 from shipworthy.policy import HostPolicy
 from shipworthy.probes import runtime
-from shipworthy.snapshot import Exchange, Facts, Login, Previous
+from shipworthy.snapshot import Facts, Login, Previous
 
 
 def provide(config: pytest.Config) -> None:
