@@ -34,7 +34,7 @@ TESTS = Path(__file__).parents[2] / "tests"
 
 
 class Turn(NamedTuple):
-    """A check that does not pass on a host, and what it comes to instead."""
+    """A check that does not pass on a host, and what it comes to instead; one of a set of hosts has no host."""
 
     check: str
     host: str
@@ -73,7 +73,7 @@ def fault(*, turns: Turns) -> Callable[[Injector[Where, P]], Fault[Where, P]]:
         def injected(where: Where, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Injected]:
             hosts = [host.name for host in where] if isinstance(where, Lab) else [where.name]
             with contextmanager(inject)(where, *args, **kwargs) as variables:
-                turned = frozenset(Turn(check, host, how) for check, how in declared().items() for host in hosts)
+                turned = frozenset(Turn(*turn) for host in hosts for turn in _on(host, declared()))
                 yield Injected(turned, dict.fromkeys(hosts, variables) if variables else {})
 
         def declared() -> Mapping[str, Outcome]:
@@ -84,6 +84,11 @@ def fault(*, turns: Turns) -> Callable[[Injector[Where, P]], Fault[Where, P]]:
         return cast(Fault[Where, P], made)
 
     return make
+
+
+def _on(host: str, turns: Mapping[str, Outcome]) -> Iterator[tuple[str, str, Outcome]]:
+    sets = {id for id, check in catalogue([TESTS]).items() if of_fleet(check)}
+    yield from ((check, "" if check in sets else host, how) for check, how in turns.items())
 
 
 NOTHING: Mapping[str, Outcome] = {}
