@@ -21,6 +21,8 @@ exec /usr/bin/python3 "$@"
 """
 _QUICK = "iburst minpoll -4 maxpoll -4"
 """Sixteen questions a second: eight that stay unanswered are through in half of one."""
+_SURE_PPM = 50
+"""What chronyd takes the error of the frequency for: after a few seconds of a bad guess it would be a second wrong."""
 _SERVER = "port 11123\ncmdport 0\nbindcmdaddress /run/chrony-server.sock\npidfile /run/chrony-server.pid\n"
 
 
@@ -49,9 +51,7 @@ def source_of_time_lost(host: LabHost) -> Iterator[None]:
     """chronyd was synchronised and still says so, but its server has fallen silent."""
     with chronyd(host, f"server 127.0.0.1 port 11123 {_QUICK}\n"):
         with _own_server(host, stratum=3):
-            wait_until(
-                lambda: _tracking(host).endswith(",Normal\n"), within=20, what=f"{host.name}'s chronyd to follow"
-            )
+            _follows(host)
         wait_until(lambda: _reach(host) == "0", within=20, what=f"{host.name}'s chronyd to hear nothing any more")
         confirm(_tracking(host).endswith(",Normal\n"), host, _tracking(host))
         yield
@@ -61,7 +61,7 @@ def source_of_time_lost(host: LabHost) -> Iterator[None]:
 def far_from_a_reference_clock(host: LabHost) -> Iterator[None]:
     """chronyd follows a server that is twelve clocks away from any reference."""
     with _own_server(host, stratum=12), chronyd(host, f"server 127.0.0.1 port 11123 {_QUICK}\n"):
-        wait_until(lambda: _tracking(host).endswith(",Normal\n"), within=20, what=f"{host.name}'s chronyd to follow")
+        _follows(host)
         yield
 
 
@@ -69,7 +69,7 @@ def far_from_a_reference_clock(host: LabHost) -> Iterator[None]:
 def well_kept(host: LabHost) -> Iterator[None]:
     """chronyd follows a server that is well: nothing turns, and it is judged."""
     with _own_server(host, stratum=3), chronyd(host, f"server 127.0.0.1 port 11123 {_QUICK}\n"):
-        wait_until(lambda: _tracking(host).endswith(",Normal\n"), within=20, what=f"{host.name}'s chronyd to follow")
+        _follows(host)
         yield
 
 
@@ -95,6 +95,16 @@ def _own_server(host: LabHost, stratum: int) -> Iterator[None]:
     """Another chronyd, for this host alone, that serves its own clock as if it were that far from a reference."""
     with chronyd(host, f"{_SERVER}local stratum {stratum}\nallow 127.0.0.1\n", "chrony-server"):
         yield
+
+
+def _follows(host: LabHost) -> None:
+    """Wait until chronyd follows its server, and knows the clock so well that it stays sure of it for a while."""
+
+    def sure() -> bool:
+        fields = _tracking(host).strip().split(",")
+        return fields[-1] == "Normal" and float(fields[9]) < _SURE_PPM
+
+    wait_until(sure, within=30, what=f"{host.name}'s chronyd to follow its server")
 
 
 def _tracking(host: LabHost) -> str:
