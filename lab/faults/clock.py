@@ -19,7 +19,7 @@ _AHEAD = """\
 export LD_PRELOAD='/usr/$LIB/faketime/libfaketime.so.1' FAKETIME=+90s FAKETIME_DONT_FAKE_MONOTONIC=1
 exec /usr/bin/python3 "$@"
 """
-_QUICK = "iburst minpoll -4 maxpoll -4"
+QUICK = "iburst minpoll -4 maxpoll -4"
 """Sixteen questions a second: eight that stay unanswered are through in half of one."""
 _SURE_PPM = 50
 """What chronyd takes the error of the frequency for: after a few seconds of a bad guess it would be a second wrong."""
@@ -49,9 +49,9 @@ def no_source_of_time(host: LabHost) -> Iterator[None]:
 @fault(turns={"clock.sources": "failed"})
 def source_of_time_lost(host: LabHost) -> Iterator[None]:
     """chronyd was synchronised and still says so, but its server has fallen silent."""
-    with chronyd(host, f"server 127.0.0.1 port 11123 {_QUICK}\n"):
+    with chronyd(host, f"server 127.0.0.1 port 11123 {QUICK}\n"):
         with _own_server(host, stratum=3):
-            _follows(host)
+            follows(host)
         wait_until(lambda: _reach(host) == "0", within=20, what=f"{host.name}'s chronyd to hear nothing any more")
         confirm(_tracking(host).endswith(",Normal\n"), host, _tracking(host))
         yield
@@ -60,16 +60,16 @@ def source_of_time_lost(host: LabHost) -> Iterator[None]:
 @fault(turns={"clock.accuracy": "warned"})
 def far_from_a_reference_clock(host: LabHost) -> Iterator[None]:
     """chronyd follows a server that is twelve clocks away from any reference."""
-    with _own_server(host, stratum=12), chronyd(host, f"server 127.0.0.1 port 11123 {_QUICK}\n"):
-        _follows(host)
+    with _own_server(host, stratum=12), chronyd(host, f"server 127.0.0.1 port 11123 {QUICK}\n"):
+        follows(host)
         yield
 
 
 @fault(turns=NOTHING)
 def well_kept(host: LabHost) -> Iterator[None]:
     """chronyd follows a server that is well: nothing turns, and it is judged."""
-    with _own_server(host, stratum=3), chronyd(host, f"server 127.0.0.1 port 11123 {_QUICK}\n"):
-        _follows(host)
+    with _own_server(host, stratum=3), chronyd(host, f"server 127.0.0.1 port 11123 {QUICK}\n"):
+        follows(host)
         yield
 
 
@@ -97,7 +97,7 @@ def _own_server(host: LabHost, stratum: int) -> Iterator[None]:
         yield
 
 
-def _follows(host: LabHost) -> None:
+def follows(host: LabHost) -> None:
     """Wait until chronyd follows its server, and knows the clock so well that it stays sure of it for a while."""
 
     def sure() -> bool:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lab import lab, wait_until
+from lab import lab
 from lab.faults import answers, clock
 from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
 from selftest.scenarios.suite import suite
@@ -78,13 +78,9 @@ def test_a_fleet_that_follows_one_of_its_own_is_green() -> None:
         ntp, *others = fleet
         daemons.enter_context(clock.chronyd(ntp, "local stratum 3\nallow 10.77.0.0/24\n"))
         for host in others:
-            daemons.enter_context(clock.chronyd(host, f"server {ntp.address} iburst\n"))
+            daemons.enter_context(clock.chronyd(host, f"server {ntp.address} {clock.QUICK}\n"))
         for host in others:
-            wait_until(
-                lambda host=host: "Normal" in host.run(["chronyc", "-c", "tracking"]).stdout,  # type: ignore[misc]
-                within=20,
-                what=f"{host.name} to follow",
-            )
+            clock.follows(host)
         run = suite(fleet, "-m", "clock")
     assert run.turned == set(), run
     for name in ("web", "db"):
