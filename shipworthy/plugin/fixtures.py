@@ -15,7 +15,7 @@ import pytest
 
 from shipworthy.checks import Item
 from shipworthy.exchange import Exchange
-from shipworthy.plugin.cases import FLEET, Named
+from shipworthy.plugin.cases import EXCHANGES, FLEET, Named
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.plugin.session import RUN
 from shipworthy.policy import HostPolicy
@@ -72,7 +72,7 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
         """Every host of the run at once, for checks of a set of hosts."""
         return Fleet(config.stash[RUN])
 
-    assert fleet.__name__ == FLEET
+    assert (fleet.__name__, exchanges.__name__) == (FLEET, EXCHANGES)
     readings = {subject: _reading_of(subject, config) for subject in runtime.probe_names()}
     others = (policy, previous, facts, login, exchanges, now, item, fleet)
     return readings | {function.__name__: function for function in others}
