@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from shipworthy.errors import NotMeasured
 from shipworthy.exchange import NO_EXCHANGES, Exchange, Exchanges
 from shipworthy.judging.clocks import Between, from_median, offset
 from shipworthy.policy import HostPolicy
+from shipworthy.probes import clock as clock_probe
+from shipworthy.probes.runtime.child import Completed
+from shipworthy.probes.runtime.machine import Machine
 from shipworthy.snapshot import Answer, Cost, Facts, Login, Snapshot
 
 NOW = 1_795_558_000.0
@@ -276,7 +279,7 @@ RECORDED: dict[str, dict[str, tuple[str, str]]] = {
     "container-docker-in-the-hosts-pid-namespace": {
         SYNCHRONISED: ("skipped", "a container (/.dockerenv): its clock is kept by the machine around it"),
     },
-    "linuxptp": {SYNCHRONISED: ("passed", ""), NEAR: ("error", "daemon: phc2sys cannot be asked")},
+    "linuxptp": {SYNCHRONISED: ("passed", ""), NEAR: ("skipped", "there is nothing to ask phc2sys by")},
     "hidden-processes": {
         SYNCHRONISED: ("passed", ""),
         SOURCES: ("error", "running: /proc is mounted with hidepid: needs root"),
@@ -366,3 +369,45 @@ def test_a_daemon_that_does_not_say_and_a_kernel_that_was_not_told() -> None:
 )
 def test_no_more_is_asked_than_is_judged(checks: set[str], asked: tuple[int, bool, bool] | None) -> None:
     assert judged.policy().requests(frozenset(checks)).get("clock") == asked
+
+
+class Stub(Machine):
+    """A recorded host on which commands end as they do on others: not there, or too old."""
+
+    def __init__(self, root: Path, done: Completed) -> None:
+        super().__init__(str(root))
+        self._done = done
+
+    def run(self, command: Sequence[str], seconds: float, at_most: int = 2**20) -> Completed:  # noqa: ARG002
+        return self._done if command[0] != "adjtimex" else super().run(command, seconds)
+
+
+MUTE = {
+    "timesyncd-older-than-239": (
+        Completed(1, b"", b"Unknown operation show-timesync.\n"),
+        "systemd-timesyncd could not be asked before systemd 239",
+    ),
+    "rhel7-ntp-4.2.6-many-peers": (
+        Completed(127, b"", b"ntpq: No such file or directory"),
+        "there is no ntpq here: this ntpd is BusyBox's, or OpenBSD's",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MUTE)
+def test_a_daemon_that_nobody_can_ask_is_left_to_the_kernel(case: str) -> None:
+    done, reason = MUTE[case]
+    reading = clock_probe.probe(Stub(CASES / case, done), clock_probe.Request())
+    said = {name: judged.judge("clock", name, clock=reading, policy=judged.policy()) for name in (NEAR, SOURCES)}
+    assert {(one.outcome, one.message) for one in said.values()} == {("skipped", reason)}
+    assert judged.judge("clock", SYNCHRONISED, clock=reading).outcome == "passed"
+
+
+def test_a_tool_that_fails_otherwise_is_an_error() -> None:
+    done = Completed(1, b"", b"Failed to query server: Connection timed out\n")
+    reading = clock_probe.probe(Stub(CASES / "debian11-timesyncd-247", done), clock_probe.Request())
+    said = judged.judge("clock", NEAR, clock=reading, policy=judged.policy())
+    assert (said.outcome, said.message) == (
+        "error",
+        "daemon: timedatectl: Failed to query server: Connection timed out",
+    )

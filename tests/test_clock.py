@@ -175,6 +175,8 @@ def _keeper(clock: Clock) -> Daemon:
     """The daemon that keeps the clock, as far as it can be asked."""
     if not seen(clock, "running"):
         does_not_apply("no time daemon runs here")
+    if clock.mute:
+        does_not_apply(clock.mute)
     daemon: Daemon = seen(clock, "daemon")
     return daemon
 

@@ -10,8 +10,9 @@ from typing import Dict, List, NamedTuple, Optional
 from shipworthy.probes.parts.chrony import read_chrony
 from shipworthy.probes.parts.kernel_clock import Kernel, read_kernel
 from shipworthy.probes.parts.ntp import read_ntp
-from shipworthy.probes.parts.time_daemons import CHRONYD, NTPD, TIMESYNCD, Daemon, running
+from shipworthy.probes.parts.time_daemons import CHRONYD, NTPD, TIMESYNCD, Daemon, Mute, running
 from shipworthy.probes.parts.timesyncd import read_timesyncd
+from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.seen import Eyes
 
@@ -39,6 +40,8 @@ class Clock(NamedTuple):
     running: Optional[List[str]]
     """The time daemons that run here, by name."""
     daemon: Optional[Daemon]
+    mute: str
+    """Why the daemon that runs here cannot be asked by anybody; empty where it can."""
     kernel: Optional[Kernel]
     borrowed: str
     """What shows that this is a container, whose clock is kept by the machine around it; empty where it is none."""
@@ -53,28 +56,33 @@ def probe(machine: Machine, request: Request) -> Clock:
     eyes = Eyes(machine)
     if not request.keeper:
         eyes.unseen.update(running=_NOT_ASKED, daemon=_NOT_ASKED, kernel=_NOT_ASKED)
-        return Clock(None, None, None, "", eyes.unseen)
+        return Clock(None, None, "", None, "", eyes.unseen)
     kernel = eyes.see("kernel", lambda: read_kernel(machine))
     daemons = eyes.see("running", lambda: running(machine))
-    daemon = _daemon(eyes, daemons, kernel, request.sources)
+    daemon, mute = None, ""
+    try:
+        daemon = _daemon(eyes, daemons, kernel, request.sources)
+    except NotSeen as reason:
+        eyes.unseen["daemon"] = str(reason)
+        mute = str(reason) if isinstance(reason, Mute) else ""
     if daemon is not None and not request.sources:
         eyes.unseen["daemon.sources"] = _NOT_ASKED
-    return Clock(daemons, daemon, kernel, _borrowed(machine), eyes.unseen)
+    return Clock(daemons, daemon, mute, kernel, _borrowed(machine), eyes.unseen)
 
 
-def _daemon(eyes: Eyes, daemons: Optional[List[str]], kernel: Optional[Kernel], with_sources: bool) -> Optional[Daemon]:
-    """What the first of the daemons says that can be asked."""
+def _daemon(eyes: Eyes, daemons: Optional[List[str]], kernel: Optional[Kernel], with_sources: bool) -> Daemon:
+    """What the first of the daemons says that can be asked. Raises `NotSeen`, ParseError."""
     if daemons is None:
-        eyes.unseen["daemon"] = eyes.unseen["running"]
-        return None
+        raise NotSeen(eyes.unseen["running"])
     if CHRONYD in daemons:
         return read_chrony(eyes, with_sources)
     if NTPD in daemons:
         return read_ntp(eyes, with_sources)
     if TIMESYNCD in daemons:
         return read_timesyncd(eyes, kernel, with_sources)
-    eyes.unseen["daemon"] = "{} cannot be asked".format(daemons[0]) if daemons else "no time daemon runs here"
-    return None
+    if daemons:
+        raise Mute("there is nothing to ask {} by".format(daemons[0]))
+    raise NotSeen("no time daemon runs here")
 
 
 def _borrowed(machine: Machine) -> str:

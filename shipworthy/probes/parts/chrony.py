@@ -4,7 +4,7 @@ In: its reports as comma-separated values, which are the same from chrony 2.4 to
 Source: chronyc(1), client.c print_report; measured with 4.3.
 """
 
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
 from shipworthy.probes.parts.commands import output
 from shipworthy.probes.parts.time_daemons import CHRONYD, Daemon, Source
@@ -28,10 +28,10 @@ _LOCAL = "7F7F0101"  # 127.127.1.1: the `local` directive
 _NEVER = 2**32 - 1
 
 
-def read_chrony(eyes: Eyes, with_sources: bool) -> Optional[Daemon]:
-    """What chronyd says. Raises ParseError."""
-    daemon = eyes.see("daemon", lambda: parse_tracking(_said(eyes.machine, TRACKING)))
-    if daemon is None or not with_sources:
+def read_chrony(eyes: Eyes, with_sources: bool) -> Daemon:
+    """What chronyd says. Raises `NotSeen`, ParseError."""
+    daemon = parse_tracking(_said(eyes.machine, TRACKING))
+    if not with_sources:
         return daemon
     return daemon._replace(sources=eyes.see("daemon.sources", lambda: parse_sources(_said(eyes.machine, SOURCES))))
 

@@ -8,8 +8,8 @@ import re
 from typing import Dict, List, Optional, Tuple
 
 from shipworthy.probes.parts.chrony import octal
-from shipworthy.probes.parts.commands import output
-from shipworthy.probes.parts.time_daemons import NTPD, Daemon, Source
+from shipworthy.probes.parts.commands import NotInstalled, output
+from shipworthy.probes.parts.time_daemons import NTPD, Daemon, Mute, Source
 from shipworthy.probes.runtime.errors import NotSeen, ParseError
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.parse import decimal, lines_of, number
@@ -37,10 +37,10 @@ _OWN = re.compile(r"LOCAL\(\d\)|LOCL|127\.127\.1\.\d")
 _SPANS = {"": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def read_ntp(eyes: Eyes, with_sources: bool) -> Optional[Daemon]:
-    """What ntpd says. Raises ParseError."""
-    daemon = eyes.see("daemon", lambda: parse_variables(_said(eyes.machine, VARIABLES)))
-    if daemon is None or not with_sources:
+def read_ntp(eyes: Eyes, with_sources: bool) -> Daemon:
+    """What ntpd says. Raises `NotSeen`, ParseError."""
+    daemon = parse_variables(_said(eyes.machine, VARIABLES))
+    if not with_sources:
         return daemon
     return daemon._replace(sources=eyes.see("daemon.sources", lambda: parse_peers(_said(eyes.machine, PEERS))))
 
@@ -103,7 +103,10 @@ def _seconds(when: str, path: str, place: str) -> Optional[int]:
 
 
 def _said(machine: Machine, command: Tuple[str, ...]) -> str:
-    text = output(machine, command, SECONDS, elsewhere=_ELSEWHERE)
+    try:
+        text = output(machine, command, SECONDS, elsewhere=_ELSEWHERE)
+    except NotInstalled:
+        raise Mute("there is no ntpq here: this ntpd is BusyBox's, or OpenBSD's") from None
     if not text.strip():
         raise NotSeen("ntpq: it has no answer from ntpd")
     return text

@@ -15,6 +15,10 @@ CHRONYD, NTPD, TIMESYNCD = "chronyd", "ntpd", "systemd-timesyncd"
 _NAMES = {CHRONYD: CHRONYD, NTPD: NTPD, TIMESYNCD[:15]: TIMESYNCD, "phc2sys": "phc2sys", "ptp4l": "ptp4l"}
 
 
+class Mute(NotSeen):
+    """The daemon is of a kind, or so old, that there is nothing to ask it by."""
+
+
 class Source(NamedTuple):
     """One clock that a daemon looks at."""
 

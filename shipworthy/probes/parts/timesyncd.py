@@ -10,12 +10,14 @@ from typing import Dict, List, Optional
 
 from shipworthy.probes.parts.commands import output
 from shipworthy.probes.parts.kernel_clock import Kernel
-from shipworthy.probes.parts.time_daemons import TIMESYNCD, Daemon, Source
+from shipworthy.probes.parts.time_daemons import TIMESYNCD, Daemon, Mute, Source
 from shipworthy.probes.runtime.errors import NotSeen, ParseError
+from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.parse import decimal, lines_of, number
 from shipworthy.probes.runtime.seen import Eyes
 
 COMMAND = ("timedatectl", "show-timesync")
+_PATH = " ".join(COMMAND)
 SECONDS = 5.0
 _PART = re.compile(r"(\w+)=([^,]*?)(?:, | }$)")
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|min|h|d|w)")
@@ -26,11 +28,9 @@ class Message(Dict[str, str]):
     """The parts of `NTPMessage={ Leap=0, Version=4, … }`; none before a server has answered."""
 
 
-def read_timesyncd(eyes: Eyes, kernel: Optional[Kernel], with_sources: bool) -> Optional[Daemon]:
-    """What timesyncd and the kernel say. Raises ParseError."""
-    told = eyes.see("daemon", lambda: parse_properties(output(eyes.machine, COMMAND, SECONDS)))
-    if told is None:
-        return None
+def read_timesyncd(eyes: Eyes, kernel: Optional[Kernel], with_sources: bool) -> Daemon:
+    """What timesyncd and the kernel say. Raises `NotSeen`, ParseError."""
+    told = parse_properties(_said(eyes.machine))
     answer = parse_message(told.get("NTPMessage", ""))
     if kernel is None:
         eyes.unseen["daemon.synchronised"] = eyes.unseen["kernel"]
@@ -45,9 +45,6 @@ def read_timesyncd(eyes: Eyes, kernel: Optional[Kernel], with_sources: bool) -> 
         root_distance_seconds=eyes.see("daemon.root_distance_seconds", lambda: _distance(answer)),
         sources=_sources(told, answer) if with_sources else None,
     )
-
-
-_PATH = " ".join(COMMAND)
 
 
 def parse_properties(text: str) -> Dict[str, str]:
@@ -75,6 +72,15 @@ def parse_span(text: str, path: str = _PATH) -> float:
     if not words or not all(matches):
         raise ParseError("{}: {!r} is no time span".format(path, text))
     return sum(decimal(match.group(1), path, text) * _UNITS[match.group(2)] for match in matches if match)
+
+
+def _said(machine: Machine) -> str:
+    try:
+        return output(machine, COMMAND, SECONDS)
+    except NotSeen as reason:
+        if "Unknown operation" in str(reason):
+            raise Mute("systemd-timesyncd could not be asked before systemd 239") from None
+        raise
 
 
 def _distance(answer: Message) -> float:
