@@ -278,6 +278,7 @@ RECORDED: dict[str, dict[str, tuple[str, str]]] = {
     },
     "container-docker-in-the-hosts-pid-namespace": {
         SYNCHRONISED: ("skipped", "a container (/.dockerenv): its clock is kept by the machine around it"),
+        NEAR: ("skipped", "a container (/.dockerenv): its clock is kept by the machine around it"),
     },
     "linuxptp": {SYNCHRONISED: ("passed", ""), NEAR: ("skipped", "there is nothing to ask phc2sys by")},
     "hidden-processes": {
@@ -341,6 +342,14 @@ def test_nobody_can_be_seen_and_the_kernel_was_not_told() -> None:
     clock = clock._replace(kernel=clock.kernel._replace(synchronised=False))
     said = judged.judge("clock", SYNCHRONISED, clock=clock)
     assert (said.outcome, said.message) == ("error", "running: /proc is mounted with hidepid: needs root")
+
+
+def test_a_container_that_sees_the_machines_daemon_is_not_to_answer_for_it() -> None:
+    clock = judged.read("clock", CASES / "chrony-not-to-be-asked")._replace(borrowed="/.dockerenv")
+    said = {
+        judged.judge("clock", name, clock=clock, policy=judged.policy()).outcome for name in (SYNCHRONISED, SOURCES)
+    }
+    assert said == {"skipped"}
 
 
 def test_a_daemon_that_does_not_say_and_a_kernel_that_was_not_told() -> None:

@@ -43,7 +43,7 @@ def test_no_clock_is_the_odd_one_out(fleet: Fleet) -> None:
     _needs_three(offsets, missing)
     apart = from_median(offsets)
     whose = f"the median of {len(offsets)} hosts{f' (of --limit={fleet.cut})' if fleet.cut else ''}"
-    evidence = [*_compared(apart), *(f"left out: {name}: {why}" for name, why in missing.items())]
+    evidence = [*_compared(apart), *_left_out(missing)]
     odd = _worth_telling(apart, fleet)
     verdicts = [_against(apart[name], fleet.policy(name), name, whose, evidence) for name in odd]
     assert all(verdicts)
@@ -60,11 +60,10 @@ def test_clock_is_synchronised(clock: Clock) -> None:
     Why: a clock that nobody keeps is wrong by seconds within a day, and nothing tells.
     Look: `chronyc tracking`, `timedatectl timesync-status` or `ntpq -c rv`; `timedatectl`.
     """
+    _needs_a_clock_of_its_own(clock)
     if clock.running is None and clock.kernel and clock.kernel.synchronised:
         return  # who keeps it cannot be seen, but whoever that is has told the kernel, hours ago at most
     if not seen(clock, "running"):
-        if clock.borrowed:
-            does_not_apply(f"a container ({clock.borrowed}): its clock is kept by the machine around it")
         assert seen(clock, "kernel.synchronised"), "no time daemon runs, and the kernel's clock is not synchronised"
         return
     name = clock.running[0] if clock.running else ""
@@ -147,6 +146,11 @@ def _listed(missing: dict[str, str]) -> str:
     return f"{len(missing)} host{'s' if len(missing) > 1 else ''} told no time: {', '.join(shown)}{more}"
 
 
+def _left_out(missing: dict[str, str]) -> list[str]:
+    lines = [f"left out: {name}: {why}" for name, why in missing.items()]
+    return lines[:SHOWN] + ([f"left out: {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
+
+
 def _worth_telling(apart: dict[str, Between], fleet: Fleet) -> list[str]:
     """Those that fail or warn, the farthest first; or the farthest alone."""
 
@@ -171,8 +175,15 @@ def _compared(apart: dict[str, Between]) -> Iterator[str]:
         yield f"… and {len(ordered) - SHOWN} hosts that are nearer to the median"
 
 
+def _needs_a_clock_of_its_own(clock: Clock) -> None:
+    """A container without a daemon that can be asked is healthy; one of the machine's may be seen from there."""
+    if clock.borrowed and clock.daemon is None:
+        does_not_apply(f"a container ({clock.borrowed}): its clock is kept by the machine around it")
+
+
 def _keeper(clock: Clock) -> Daemon:
     """The daemon that keeps the clock, as far as it can be asked."""
+    _needs_a_clock_of_its_own(clock)
     if not seen(clock, "running"):
         does_not_apply("no time daemon runs here")
     if clock.mute:

@@ -5,12 +5,15 @@ Facts and formulas: RFC 5905; node-mixin; Checkmk's chrony and ntp checks; adjti
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import COUNT, SECONDS
 from shipworthy.probes.clock import Request
+
+_EXCHANGES = replace(COUNT, most=64.0)
 
 
 class Policy(SubjectPolicy):
@@ -33,7 +36,7 @@ class Policy(SubjectPolicy):
         source="Checkmk's chrony check: 200 ms warns, 500 ms is critical",
     )
     exchanges: float = setting(
-        COUNT,
+        _EXCHANGES,
         "8",
         says="How often a host is asked for its time, in one run; the quickest answer counts.",
         source="RFC 5905: the clock filter takes the best of eight",
