@@ -5,15 +5,18 @@ Facts and formulas: RFC 5905; node-mixin; Checkmk's chrony and ntp checks; adjti
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
+from pydantic import field_validator
+from pydantic_core import PydanticCustomError
+
 from shipworthy.policy.language.limit import Limit
-from shipworthy.policy.language.subject import SubjectPolicy, limit, setting
+from shipworthy.policy.language.subject import UNIT_ERROR, SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import COUNT, SECONDS
 from shipworthy.probes.clock import Request
 
-_EXCHANGES = replace(COUNT, most=64.0)
+MOST_EXCHANGES = 64
+"""What a host may be asked, and what its answers may take."""
 
 
 class Policy(SubjectPolicy):
@@ -36,7 +39,7 @@ class Policy(SubjectPolicy):
         source="Checkmk's chrony check: 200 ms warns, 500 ms is critical",
     )
     exchanges: float = setting(
-        _EXCHANGES,
+        COUNT,
         "8",
         says="How often a host is asked for its time, in one run; the quickest answer counts.",
         source="RFC 5905: the clock filter takes the best of eight",
@@ -88,6 +91,14 @@ class Policy(SubjectPolicy):
         "own_offset": {"warn_above": "10 ms", "fail_above": "50 ms"},
         "sources": {"warn_below": "2"},
     }
+
+    @field_validator("exchanges")
+    @classmethod
+    def _few(cls, exchanges: float) -> float:
+        if not 1 <= exchanges <= MOST_EXCHANGES:
+            reason = f"is not from 1 to {MOST_EXCHANGES}"
+            raise PydanticCustomError(UNIT_ERROR, "{reason}", {"reason": reason})
+        return exchanges
 
     def request(self, checks: frozenset[str]) -> Request | None:
         """Questions for the time only where an offset is judged; the daemon's account only where it is."""
