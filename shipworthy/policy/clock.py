@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
+from shipworthy.policy.language.form import VALUE_ERROR
 from shipworthy.policy.language.limit import Limit
-from shipworthy.policy.language.subject import UNIT_ERROR, SubjectPolicy, limit, setting
+from shipworthy.policy.language.subject import SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import COUNT, SECONDS
 from shipworthy.probes.clock import Request
 
@@ -97,7 +98,7 @@ class Policy(SubjectPolicy):
     def _few(cls, exchanges: float) -> float:
         if not 1 <= exchanges <= MOST_EXCHANGES:
             reason = f"is not from 1 to {MOST_EXCHANGES}"
-            raise PydanticCustomError(UNIT_ERROR, "{reason}", {"reason": reason})
+            raise PydanticCustomError(VALUE_ERROR, "{reason}", {"reason": reason})
         return exchanges
 
     def request(self, checks: frozenset[str]) -> Request | None:
