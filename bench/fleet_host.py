@@ -1,8 +1,8 @@
 """`python -m bench.fleet_host PORT HOST_KEY ANSWER`: SSH for as many hosts as there are loopback addresses.
 
 Every address of 127.0.0.0/8 is answered at PORT, and who has the key is let in. Whatever the command, the wire of the
-probes is spoken: marker, two blocks read, the recorded document after the window that was asked for. Ends with its
-parent.
+probes is spoken: marker, two blocks read, the time whenever it is asked for, and the recorded document after the window
+that was asked for. Ends with its parent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 import asyncssh
@@ -26,6 +27,12 @@ async def _read_block(process: asyncssh.SSHServerProcess[bytes]) -> bytes:
     return await process.stdin.readexactly(size)
 
 
+async def _tell_time(process: asyncssh.SSHServerProcess[bytes], most: int) -> None:
+    for number in range(most + 1 if most else 0):
+        asked = int(await process.stdin.readline()) if number else 0
+        process.stdout.write(b"at %d %.6f\n" % (asked, time.time()))
+
+
 async def _serve(process: asyncssh.SSHServerProcess[bytes], answer: bytes) -> None:
     nonce = _NONCE.search(process.command or "")
     if not nonce:
@@ -34,7 +41,9 @@ async def _serve(process: asyncssh.SSHServerProcess[bytes], answer: bytes) -> No
     process.stdout.write(f"SHIPWORTHY-{nonce[0]}\n".encode())
     await _read_block(process)
     request = json.loads(await _read_block(process))
+    telling = asyncio.ensure_future(_tell_time(process, request.get("exchanges", 0)))
     await asyncio.sleep(request["window"])
+    telling.cancel()
     process.stdout.write(answer + b"\n")
     await process.stdout.drain()
     process.exit(0)

@@ -13,15 +13,31 @@ from typing import BinaryIO
 GIGABYTE = 10**9
 
 
-def truthful() -> bytes:
-    """The real answer, marker line and document, from the real interpreter with this one's arguments and input."""
+def truthful(how: str) -> bytes:
+    """The real document, from the real interpreter with this one's arguments and input."""
     real = ["/usr/bin/python3", *sys.argv[1:]]
     with subprocess.Popen(real, stdin=sys.stdin.fileno(), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        marker = process.stdout.readline()
-        sys.stdout.buffer.write(marker)
-        sys.stdout.buffer.flush()
-        return process.stdout.read()
+        line = process.stdout.readline()
+        while line and not line.startswith(b"{"):  # the marker, and answers as to the time: passed on at once
+            sys.stdout.buffer.write(time_told(line, how) if line.startswith(b"at ") else line)
+            sys.stdout.buffer.flush()
+            line = process.stdout.readline()
+        return line + process.stdout.read()
+
+
+def time_told(line: bytes, how: str) -> bytes:
+    """What becomes of an answer to the question for the time."""
+    number = line.split()[1]
+    match how:
+        case "time-never":
+            return b""
+        case "time-nan":
+            return b"at %s nan\n" % number
+        case "time-unasked":
+            return line + b"at 7 1234567890.000000\n" * 20
+        case _:
+            return line
 
 
 def pour(stream: BinaryIO, size: int | None) -> None:
@@ -37,7 +53,7 @@ def spoil(how: str) -> None:
     out = sys.stdout.buffer
     if how == "stderr":
         pour(sys.stderr.buffer, 32 * 10**6)
-    answer = truthful()
+    answer = truthful(how)
     document = json.loads(answer)
     if how == "endless":
         pour(out, None)

@@ -10,14 +10,29 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "shipworthy"
 
-ROOMS = ("plugin", "report", "collect", "outcome", "snapshot", "links", "policy", "inventory", "results", "errors")
+ROOMS = (
+    "plugin",
+    "report",
+    "collect",
+    "asking",
+    "outcome",
+    "snapshot",
+    "exchange",
+    "links",
+    "policy",
+    "inventory",
+    "results",
+    "errors",
+)
 MAY_IMPORT = {
     "plugin": {*ROOMS, "probes", "checks"},
     "report": {"results", "errors", "policy"},
-    "collect": {"snapshot", "links", "inventory", "probes", "errors"},
+    "collect": {"asking", "exchange", "snapshot", "links", "inventory", "probes", "errors"},
+    "asking": {"exchange", "links", "errors"},
+    "exchange": {"errors"},
     "outcome": {"policy", "results", "errors"},
-    "judging": {"snapshot", "policy", "probes", "errors"},
-    "snapshot": {"probes", "errors", "strict"},
+    "judging": {"exchange", "snapshot", "policy", "probes", "errors"},
+    "snapshot": {"exchange", "probes", "errors", "strict"},
     "strict": {"errors"},
     "links": {"inventory", "errors", "probes"},
     "policy": {"inventory", "results", "checks", "probes", "errors"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from shipworthy import snapshot
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
+from shipworthy.exchange import Exchange, Exchanges
 from shipworthy.snapshot import Failure, Login, Snapshot, answer_from
 
 FACTS = {
@@ -89,6 +91,26 @@ def test_a_snapshot_comes_back_the_same(tmp_path: Path) -> None:
     path = tmp_path / "db1.json.gz"
     path.write_bytes(snapshot.packed(before))
     assert snapshot.load(path) == before
+
+
+def test_exchanges_of_time_come_back_the_same() -> None:
+    before = replace(taken(), exchanges=Exchanges(8, [Exchange(1795420000.125, 1795420000.25, 1795420000.1)]))
+    assert snapshot.from_bytes(before.to_bytes()) == before
+    assert before.remembering(taken()).exchanges == before.exchanges
+    assert before.times() == before.exchanges.rounds
+
+
+def test_a_snapshot_of_before_there_were_exchanges_is_read() -> None:
+    stored = json.loads(taken().to_bytes())
+    del stored["exchanges"]
+    before = snapshot.from_bytes(json.dumps(stored).encode())
+    with pytest.raises(NotMeasured, match="the host was not asked for its time in this run"):
+        before.times()
+
+
+def test_whoever_was_not_reached_has_told_no_time() -> None:
+    with pytest.raises(NotMeasured, match="unreachable: connect: refused"):
+        taken(failed=Failure("connect", "refused")).times()
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,8 @@ class Described:
     claim: str
     why: str
     look: str
+    arguments: frozenset[str]
+    """What it asks for: `item` if it is made for things that a policy names, `fleet` if it is of a set of hosts."""
 
     @property
     def subject(self) -> str:
@@ -120,7 +122,8 @@ def catalogue(folders: Iterable[Path]) -> dict[str, Described]:
     for file, function in _functions(folders):
         if id := _id_of(function):
             told = describe(ast.get_docstring(function) or "")
-            found.setdefault(id, Described(id, function.name, file, *told))
+            asks = frozenset(each.arg for each in function.args.args)
+            found.setdefault(id, Described(id, function.name, file, *told, asks))
     return found
 
 

@@ -18,7 +18,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shipworthy import links
+from shipworthy.asking import Asker
 from shipworthy.errors import AnswerError, LinkError
+from shipworthy.exchange import NO_EXCHANGES, Exchanges
 from shipworthy.inventory import Host
 from shipworthy.links import Deadlines, Link, handshake
 from shipworthy.links.opened import Era, current, within
@@ -38,12 +40,14 @@ class Request:
     long_window: float = 10.0
 
     def document(self, deadline: float) -> dict[str, Any]:
-        """The request as the probe runtime reads it."""
+        """The request as the probe runtime reads it; `exchanges` only where a probe's request wants some."""
+        exchanges = max((getattr(request, "exchanges", 0) for request in self.probes.values()), default=0)
         return {
             "probes": {name: request._asdict() for name, request in self.probes.items()},
             "window": self.window,
             "long_window": self.long_window,
             "deadline": deadline,
+            **({"exchanges": exchanges} if exchanges else {}),
         }
 
 
@@ -70,18 +74,19 @@ def _measured(
     until = time.monotonic() + deadlines.whole
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     asked = request.document(deadlines.whole)
-    link, answer, failed = None, None, None
+    link, answer, exchanges, failed = None, None, NO_EXCHANGES, None
     try:
         link = stack.enter_context(links.open_link(host, deadlines, rungs))
         asked = request.document(max(until - time.monotonic() - MARGIN, 1.0))
-        answer = _ask(link, host, asked, until, rungs, when_asked)
+        answer, exchanges = _ask(link, host, asked, until, rungs, when_asked)
     except LinkError as error:
         failed = Failure(error.rung, error.reason)
     except AnswerError as error:
         failed = Failure("answer", str(error))
     except Exception as error:  # noqa: BLE001 -- a mistake of ours on one host must not take the others' results along
         failed = Failure("session", f"internal error: {type(error).__name__}: {error}")
-    return Snapshot(host.name, at, host.connection, Login(rungs, failed), asked, answer), link
+    login = Login(rungs, failed)
+    return Snapshot(host.name, at, host.connection, login, asked, answer, exchanges=exchanges), link
 
 
 def _ask(
@@ -91,7 +96,7 @@ def _ask(
     until: float,
     rungs: dict[str, float],
     when_asked: Callable[[], object],
-) -> Answer:
+) -> tuple[Answer, Exchanges]:
     nonce = secrets.token_hex(16)
     command = runtime.shell_command(host.python, nonce)
     if host.become:
@@ -101,16 +106,19 @@ def _ask(
         started = time.monotonic()
         talk.write(runtime.bundle(asked["probes"]) + runtime.block(json.dumps(asked).encode("ascii")))
         when_asked()
-        data = _read_answer(talk, first, until)
+        asker = Asker(asked.get("exchanges", 0))
+        data = _read_answer(talk, first, until, asker)
         rungs["command"] = time.monotonic() - started
-    return answer_from(data)
+    return answer_from(data), asker.exchanges
 
 
-def _read_answer(talk: links.Conversation, first: bytes, until: float) -> bytes:
-    parts, size, stderr = [first], len(first), b""
+def _read_answer(talk: links.Conversation, first: bytes, until: float, asker: Asker) -> bytes:
+    """The document; what `asker` asks meanwhile, and the answers to that, are its own."""
+    parts, size, stderr = [asker.hear(first)], len(first), b""
     while not talk.finished:
-        out, err = talk.read(until)
-        parts.append(out)
+        asker.ask(talk)
+        out, err = talk.read(min(until, asker.next))
+        parts.append(asker.hear(out))
         size += len(out)
         stderr = (stderr + err)[-2000:]
         if size > MAX_ANSWER:

@@ -11,7 +11,7 @@ import importlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
+from shipworthy.exchange import NO_EXCHANGES, Exchange, Exchanges
 from shipworthy.strict import strict_json
 
 SCHEMA = 1
@@ -117,6 +118,7 @@ class Stored(NamedTuple):
     asked: dict[str, Any]
     answer: Answer | None
     previous: Previous = NOTHING_BEFORE
+    exchanges: Exchanges = NO_EXCHANGES
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,16 @@ class Snapshot:
     asked: Mapping[str, Any]
     answer: Answer | None
     previous: Previous = NOTHING_BEFORE
+    exchanges: Exchanges = NO_EXCHANGES
 
     def facts(self) -> Facts:
         """What the host says of itself; raises NotMeasured when it said nothing."""
         return self._answered().host
+
+    def times(self) -> list[Exchange]:
+        """The exchanges of time with the host, at least one; raises NotMeasured with the reason."""
+        self._answered()
+        return self.exchanges.used()
 
     def reading(self, subject: str) -> Any:
         """What the probe `subject` measured, as its own typed reading; raises NotMeasured with the reason."""
@@ -184,11 +192,12 @@ class Snapshot:
             return self
         ago = (datetime.fromisoformat(self.at) - datetime.fromisoformat(last.at)).total_seconds()
         previous = Previous(last.at, ago, self.answer.host.boot_id, last.counters())
-        return Snapshot(self.host, self.at, self.link, self.login, self.asked, self.answer, previous)
+        return replace(self, previous=previous)
 
     def to_bytes(self) -> bytes:
         """The snapshot as a document; `from_bytes` is its inverse."""
-        stored = Stored(SCHEMA, self.host, self.at, self.link, self.login, dict(self.asked), self.answer, self.previous)
+        said = (self.login, dict(self.asked), self.answer, self.previous, self.exchanges)
+        stored = Stored(SCHEMA, self.host, self.at, self.link, *said)
         return json.dumps(_plain(stored), allow_nan=False).encode("ascii")
 
 

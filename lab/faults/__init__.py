@@ -14,7 +14,6 @@ the fault to be met (a login user, a password).
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, c
 from lab.build import Lab
 from lab.errors import LabError
 from lab.host import LabHost
-from shipworthy.checks import Described, catalogue
+from shipworthy.checks import catalogue
 from shipworthy.results import Outcome
 
 P = ParamSpec("P")
@@ -34,7 +33,7 @@ TESTS = Path(__file__).parents[2] / "tests"
 
 
 class Turn(NamedTuple):
-    """A check that does not pass on a host, and what it comes to instead."""
+    """A check that does not pass on a host, and what it comes to instead; one of a set of hosts has no host."""
 
     check: str
     host: str
@@ -73,7 +72,7 @@ def fault(*, turns: Turns) -> Callable[[Injector[Where, P]], Fault[Where, P]]:
         def injected(where: Where, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Injected]:
             hosts = [host.name for host in where] if isinstance(where, Lab) else [where.name]
             with contextmanager(inject)(where, *args, **kwargs) as variables:
-                turned = frozenset(Turn(check, host, how) for check, how in declared().items() for host in hosts)
+                turned = frozenset(Turn(*turn) for host in hosts for turn in _on(host, declared()))
                 yield Injected(turned, dict.fromkeys(hosts, variables) if variables else {})
 
         def declared() -> Mapping[str, Outcome]:
@@ -86,20 +85,19 @@ def fault(*, turns: Turns) -> Callable[[Injector[Where, P]], Fault[Where, P]]:
     return make
 
 
+def _on(host: str, turns: Mapping[str, Outcome]) -> Iterator[tuple[str, str, Outcome]]:
+    sets = {id for id, check in catalogue([TESTS]).items() if "fleet" in check.arguments}
+    yield from ((check, "" if check in sets else host, how) for check, how in turns.items())
+
+
 NOTHING: Mapping[str, Outcome] = {}
 """What a host must bear: a fault that turns no check."""
 
 
 def unreachable() -> Mapping[str, Outcome]:
     """What a host turns from which no answer comes: its login fails, and nothing else is known of it."""
-    own = (check.id for check in catalogue([TESTS]).values() if not of_items(check))
+    own = (check.id for check in catalogue([TESTS]).values() if check.arguments.isdisjoint({"item", "fleet"}))
     return {id: "failed" if id == "reachable.login" else "error" for id in own}
-
-
-def of_items(check: Described) -> bool:
-    """Whether the check is made for things that a policy names, and so is not there where none does."""
-    functions = (node for node in ast.parse(check.file.read_bytes()).body if isinstance(node, ast.FunctionDef))
-    return any("item" in {each.arg for each in one.args.args} for one in functions if one.name == check.test)
 
 
 def confirm(there: bool, host: LabHost, what: str) -> None:

@@ -90,3 +90,24 @@ def stderr_flood(host: LabHost) -> Iterator[None]:
     """Thirty megabytes arrive on standard error before a truthful answer. To be borne."""
     with _spoiling(host, "stderr"):
         yield
+
+
+@fault(turns={"clock.offset": "error"})
+def answer_without_time(host: LabHost) -> Iterator[None]:
+    """Questions for the time stay unanswered."""
+    with _spoiling(host, "time-never"):
+        yield
+
+
+@fault(turns={"clock.offset": "error"})
+def time_that_is_no_number(host: LabHost) -> Iterator[None]:
+    """The time is not a number, which passes every comparison."""
+    with _spoiling(host, "time-nan"):
+        yield
+
+
+@fault(turns={"clock.offset": "error"})
+def time_that_nobody_asked_for(host: LabHost) -> Iterator[None]:
+    """Answers come many at once, to questions that were not asked."""
+    with _spoiling(host, "time-unasked"):
+        yield

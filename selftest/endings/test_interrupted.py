@@ -27,7 +27,7 @@ from selftest.scenarios.suite import ROOT, Run, suite
 
 pytestmark = pytest.mark.xdist_group("endings")
 
-CHECKS = len(broken.CHECKS)
+CHECKS, OF_FLEET = len(broken.CHECKS), len(broken.OF_FLEET)
 SLOW = ("--window=14", "--connect-timeout=25")
 PROBE = "python3 -I -S"
 Meanwhile = Callable[["subprocess.Popen[str]", Path], None]
@@ -87,9 +87,9 @@ def test_it_ends_at_once_with_status_2(ended: tuple[Run, float]) -> None:
 def test_its_report_is_truthful(ended: tuple[Run, float]) -> None:
     run, _ = ended
     facts = json.loads((run.directory / "run.json").read_text())
-    assert (facts["status"], facts["exit_status"], facts["selected"]) == ("interrupted", 2, 4 * CHECKS)
+    assert (facts["status"], facts["exit_status"], facts["selected"]) == ("interrupted", 2, 4 * CHECKS + OF_FLEET)
     assert {result.host for result in run.results} == {"gone"}
-    assert len(facts["not_run"]) == 3 * CHECKS
+    assert len(facts["not_run"]) == 3 * CHECKS + OF_FLEET
     assert not {result.nodeid for result in run.results} & set(facts["not_run"])
     assert sum(facts["counts"].values()) == CHECKS
     assert "<testcase" in (run.directory / "junit.xml").read_text()
@@ -98,9 +98,9 @@ def test_its_report_is_truthful(ended: tuple[Run, float]) -> None:
 
 def test_the_terminal_names_what_did_not_run(ended: tuple[Run, float]) -> None:
     lines = ended[0].stdout.splitlines()
-    told = f"{CHECKS} on looking, {CHECKS} on stalled, {CHECKS} on dropped"
-    assert f"{3 * CHECKS} checks did not run: {told}" in lines
-    (summary,) = [line for line in lines if f"{3 * CHECKS} not run on 4 hosts" in line]
+    told = f"{CHECKS} on looking, {CHECKS} on stalled, {CHECKS} on dropped, {OF_FLEET} on all hosts"
+    assert f"{3 * CHECKS + OF_FLEET} checks did not run: {told}" in lines
+    (summary,) = [line for line in lines if f"{3 * CHECKS + OF_FLEET} not run on 4 hosts" in line]
     assert summary.startswith(f"1 failed, {CHECKS - 1} errors, ")
     assert ended[0].stderr == ""
     assert not any("Warning" in line or "Traceback" in line for line in lines), ended[0]
@@ -151,7 +151,7 @@ def test_who_is_pending_is_told_and_the_run_goes_on(fleet: Lab) -> None:
     pending = [line for line in run.stdout.splitlines() if re.match(r"\w+: [\d.]+ s, got past \w+", line)]
     assert [line.partition(":")[0] for line in pending] == ["looking", "stalled", "dropped"], run
     assert run.status == 1
-    assert len(run.results) == 4 * CHECKS
+    assert len(run.results) == 4 * CHECKS + OF_FLEET
 
 
 SLOW_TESTS = """
@@ -210,9 +210,10 @@ def test_stopped_at_the_first_failure(fleet: Lab, argument: str) -> None:
     facts = json.loads((run.directory / "run.json").read_text())
     assert run.status == 1, run
     assert [(result.check, result.outcome) for result in run.results] == [("reachable.login", "failed")]
-    assert (facts["status"], len(facts["not_run"])) == ("interrupted", 2 * CHECKS - 1)
-    assert f"{2 * CHECKS - 1} checks did not run: {CHECKS - 1} on gone, {CHECKS} on looking" in run.stdout
-    assert f"1 failed, {2 * CHECKS - 1} not run on 2 hosts" in run.stdout
+    left = 2 * CHECKS - 1 + OF_FLEET
+    assert (facts["status"], len(facts["not_run"])) == ("interrupted", left)
+    assert f"{left} checks did not run: {CHECKS - 1} on gone, {CHECKS} on looking, {OF_FLEET} on all" in run.stdout
+    assert f"1 failed, {left} not run on 2 hosts" in run.stdout
 
 
 def test_nothing_of_this_is_left_here(fleet: Lab) -> None:

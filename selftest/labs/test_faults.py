@@ -54,7 +54,7 @@ def test_a_fault_is_there_and_then_gone(fleet: Lab, name: str) -> None:
     before = state(db), state(web)
     fault: Callable[[LabHost], Any] = FAULTS[name]
     with fault(db) as injected:
-        assert {turn.host for turn in injected.turns} <= {"db"}
+        assert {turn.host for turn in injected.turns} <= {"db", ""}
         assert web.login("true").returncode == 0
     assert state(web) == before[1]
     for what, value in state(db).items():

@@ -14,6 +14,7 @@ from selftest.running import stat, status
 from selftest.test_units_claims import UNIT
 from shipworthy.probes.parts.cores import parse_core_limit, parse_free
 from shipworthy.probes.parts.hung import reports_in
+from shipworthy.probes.parts.kernel_log import Line
 from shipworthy.probes.parts.stale import parse_libraries
 from shipworthy.probes.parts.stats import parse_stat
 from shipworthy.probes.parts.stuck import parse_switches
@@ -57,7 +58,7 @@ def test_damage_is_understood_or_refused_in_words(name: str, data: st.DataObject
 def test_what_is_never_refused(text: str) -> None:
     parse_passwd(text)
     parse_libraries(text.encode("utf-8", "surrogatepass").split(b"\n"))
-    assert reports_in([(1.0, text)], 2.0) == []
+    assert reports_in([Line(1.0, text)], 2.0) == []
 
 
 @pytest.mark.parametrize(

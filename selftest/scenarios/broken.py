@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lab import Lab, LabHost, lab
-from lab.faults import TESTS, Injected, of_items
+from lab.faults import TESTS, Injected
 from selftest.scenarios.suite import Run, suite
 from shipworthy.checks import catalogue
 
 WELL = ("well", "fine")
-CHECKS = {id: check for id, check in catalogue([TESTS]).items() if not of_items(check)}
-"""Those that every host has; not those of things that a policy names."""
+_ALL = catalogue([TESTS]).items()
+OF_FLEET = frozenset(id for id, check in _ALL if "fleet" in check.arguments)
+"""The checks of a set of hosts: one result each."""
+CHECKS = frozenset(id for id, check in _ALL if check.arguments.isdisjoint({"item", "fleet"}))
+"""Those that each host has for itself, whatever its policy names."""
 
 
 class HostFault(Protocol):
@@ -49,7 +52,7 @@ class Broken:
         results = self.run.of(name)
         declared = {turn.check for turn in self.injected[name].turns} if name in self.injected else set()
         well = all(one.outcome in {"passed", "skipped"} for check, one in results.items() if check not in declared)
-        return results.keys() == CHECKS.keys() and well
+        return results.keys() == CHECKS and well
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.faults import answers, login, places, sudo
+from lab.faults import Turn, answers, login, places, sudo
 from lab.files import DEPLOY_PASSWORD
 from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
 
@@ -76,7 +76,9 @@ def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
 
 
 def test_nothing_but_the_declared_turns(broken: Broken) -> None:
-    assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
+    declared = {turn for injected in broken.injected.values() for turn in injected.turns}
+    # Whoever cannot be reached is missing among the clocks that are compared.
+    assert broken.run.turned == {*declared, Turn("clock.odd_one_out", "", "error")}
     assert broken.run.status == 1
 
 

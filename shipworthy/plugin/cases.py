@@ -19,6 +19,8 @@ ITEM = "shipworthy_item"
 """The same for an item that the host's policy names."""
 FLEET = "fleet"
 """The fixture that makes a test one of a set of hosts."""
+EXCHANGES, CLOCK = "exchanges", "clock"
+"""The fixture of what is measured on the way to a host, and the subject that asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def tell(run: Run, reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"note: {text.terminal(run.redact(notice))}")
     seconds = run.facts.seconds if run.facts and run.facts.seconds else 0.0
     if run.not_run:
-        hosts = Counter(case.host or "no host" for case in run.not_run)
+        hosts = Counter(case.host or ("all hosts" if case.of_fleet else "no host") for case in run.not_run)
         reporter.write_line(terminal.not_run(hosts), yellow=True)
     _write(reporter, terminal.summary(run.counts, len(run.hosts), seconds, len(run.not_run)))
     if run.files.unwritten:

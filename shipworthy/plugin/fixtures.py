@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from shipworthy.checks import Item
-from shipworthy.plugin.cases import FLEET, Named
+from shipworthy.exchange import Exchange
+from shipworthy.plugin.cases import EXCHANGES, FLEET, Named
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.plugin.session import RUN
 from shipworthy.policy import HostPolicy
@@ -53,6 +54,10 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
         """How the suite came in, rung by rung."""
         return config.stash[RUN].snapshot(shipworthy_host).login
 
+    def exchanges(shipworthy_host: str) -> list[Exchange]:
+        """The exchanges of time with the host, made while its probes worked; at least one."""
+        return config.stash[RUN].snapshot(shipworthy_host).times()
+
     def now() -> datetime:
         """The time that checks are told (`--at`), with its zone."""
         return config.stash[RUN].at
@@ -67,9 +72,10 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
         """Every host of the run at once, for checks of a set of hosts."""
         return Fleet(config.stash[RUN])
 
-    assert fleet.__name__ == FLEET
+    assert (fleet.__name__, exchanges.__name__) == (FLEET, EXCHANGES)
     readings = {subject: _reading_of(subject, config) for subject in runtime.probe_names()}
-    return readings | {function.__name__: function for function in (policy, previous, facts, login, now, item, fleet)}
+    others = (policy, previous, facts, login, exchanges, now, item, fleet)
+    return readings | {function.__name__: function for function in others}
 
 
 def _reading_of(subject: str, config: pytest.Config) -> Callable[..., Any]:

@@ -6,8 +6,6 @@ Snapshots are read back from the run's files, one at a time: a fleet's would not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from shipworthy import snapshot as snapshots
 from shipworthy.errors import NotMeasured
 from shipworthy.plugin.session import Run
@@ -30,16 +28,17 @@ class Fleet:
         """What must be true of `host`."""
         return self._run.policies[host]
 
-    def snapshots(self, check: str) -> Iterator[Snapshot]:
-        """What each host said, in the inventory's order, but for those on which policy turns `check` off.
+    def hosts(self, check: str) -> list[str]:
+        """The names of the hosts, in the inventory's order, but for those on which policy turns `check` off."""
+        return [host for host in self._run.hosts if check not in self.policy(host).off]
 
-        Also of hosts that could not be reached, whose readings raise NotMeasured. Raises NotMeasured where no snapshot
-        is kept.
+    def snapshot(self, host: str) -> Snapshot:
+        """What `host` said; of one that could not be reached, every reading raises NotMeasured.
+
+        Raises NotMeasured where there is no snapshot: in a replay, of a host that was not asked then.
         """
         files = self._run.files
         if files is None or files.unwritten:
             raise NotMeasured(f"the hosts' snapshots are not at hand: {files.unwritten if files else 'none are kept'}")
-        for host in self._run.hosts:
-            path = files.directory.snapshot(host)
-            if check not in self.policy(host).off and path.exists():
-                yield snapshots.load(path)
+        path = files.directory.snapshot(host)
+        return snapshots.load(path) if path.exists() else self._run.snapshot(host)

@@ -15,7 +15,7 @@ import pytest
 from shipworthy.collect import Collector, Request
 from shipworthy.links import Deadlines
 from shipworthy.plugin import ending
-from shipworthy.plugin.cases import case_of
+from shipworthy.plugin.cases import CLOCK, EXCHANGES, case_of
 from shipworthy.plugin.lasting import lasting
 from shipworthy.plugin.progress import Progress
 from shipworthy.plugin.session import Run, own_checks
@@ -95,7 +95,8 @@ def _request(run: Run, name: str, items: Sequence[pytest.Item], fleet_checks: fr
     """What the checks of a host need. Of what a user's own test looks at nobody knows, so it gets a reading whole."""
     checks = fleet_checks.union(case_of(item).check for item in items)
     theirs = (item for item in items if case_of(item).check not in own_checks())
-    return run.request(name, checks, frozenset(fixture for item in theirs for fixture in _fixtures(item)))
+    whole = {fixture for item in theirs for fixture in _fixtures(item)}
+    return run.request(name, checks, frozenset(whole | ({CLOCK} if EXCHANGES in whole else set())))
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:

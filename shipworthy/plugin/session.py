@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -276,6 +276,7 @@ def prepare(options: Options, rootdir: Path, test_folders: list[Path]) -> Run:
 def _as_run(options: Options, started: datetime, at: datetime, stored: replay.StoredRun) -> Run:
     """A run whose hosts and policies are those of the stored run: nothing of today's is read."""
     inventory = Inventory(tuple(Host(name, name) for name in stored.hosts), stored.inventories)
+    options = replace(options, limit=stored.limit)  # nothing is left out now, but something was then
     return Run(options, started, at, inventory, None, stored.policies, stored.effective_policies(), [])
 
 

@@ -6,16 +6,15 @@ Source: kernel/hung_task.c, Documentation/admin-guide/sysctl/kernel.rst.
 """
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional
 
-from shipworthy.probes.parts.oom import KMSG, parse_log
+from shipworthy.probes.parts.kernel_log import KMSG, Line, read_log
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.parse import only_number
 from shipworthy.probes.runtime.seen import Eyes
 
 COUNT = "/proc/sys/kernel/hung_task_detect_count"
 
-_AT_MOST = 2**22
 _MOST = 64
 _REPORT = re.compile(r"^INFO: task (.*):(\d+) blocked(?: in I/O wait)? for more than (\d+) seconds")
 
@@ -47,7 +46,7 @@ def read_hung(eyes: Eyes) -> Hung:
     return Hung(detected, reports, detected is not None or machine.exists(KMSG))
 
 
-def reports_in(lines: List[Tuple[float, str]], now: float) -> List[Report]:
+def reports_in(lines: List[Line], now: float) -> List[Report]:
     """The reports that a log tells of, newest first; `now` is on the log's own clock."""
     found = []
     for seconds, message in lines:
@@ -59,4 +58,4 @@ def reports_in(lines: List[Tuple[float, str]], now: float) -> List[Report]:
 
 
 def _reports(machine: Machine) -> List[Report]:
-    return reports_in(list(parse_log(machine.read_records(KMSG, _AT_MOST))), machine.kernel_seconds())
+    return reports_in(read_log(machine), machine.kernel_seconds())

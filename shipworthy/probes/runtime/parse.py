@@ -14,6 +14,7 @@ KIBIBYTE = 1024
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _DIGITS = re.compile(r"[0-9]{1,20}")  # 64 bits take no more
 _AVERAGES = ("avg10", "avg60", "avg300")
+_SIGNED = re.compile(r"[-+]?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?")
 _DECIMAL = re.compile(r"[0-9]{1,20}\.[0-9]{1,9}")
 
 
@@ -51,6 +52,13 @@ def number(text: str, path: str, place: str) -> int:
     if not _DIGITS.fullmatch(text):
         raise ParseError("{}: {}: {!r} is not a number".format(path, place, text))
     return int(text)
+
+
+def decimal(text: str, path: str, place: str) -> float:
+    """`text` as a number that may have a sign, a fraction and an exponent."""
+    if not _SIGNED.fullmatch(text):
+        raise ParseError("{}: {}: {!r} is not a number".format(path, place, text))
+    return float(text)
 
 
 def only_number(text: str, path: str) -> int:

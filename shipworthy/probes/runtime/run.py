@@ -3,7 +3,7 @@
 In: the request, on standard input. Out: the answer, one line on standard output, before the request's deadline.
 Each probe works in a thread of its own, one at a time as long as each is quick: a slow one is overtaken, a stuck one
 left behind. A probe's generator runs to its `yield`, waits for the window there, and goes on; a second `yield` asks for
-the long window.
+the long window. Meanwhile the caller may ask what time it is here, if it said that it would.
 """
 
 import json
@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Tuple
 from shipworthy.probes.runtime import switch
 from shipworthy.probes.runtime.encode import encode, line
 from shipworthy.probes.runtime.errors import ParseError
+from shipworthy.probes.runtime.exchange import Exchanges
 from shipworthy.probes.runtime.machine import Machine
 
 PROTOCOL = 1
@@ -27,6 +28,7 @@ NICENESS = 10
 
 _PATIENCE = 2.0  # seconds after which a working probe is overtaken by the next; in all at most a quarter of the time
 _FINISHING = 2.0  # seconds kept before the deadline for what comes after a window; at most a tenth of it
+_EXCHANGING = 1.0  # seconds from the request for which the document waits for questions that are still to come
 _PROBES = "shipworthy.probes."
 
 
@@ -36,10 +38,13 @@ def serve() -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # whatever else might print here must not get into the document
     request = json.loads(_block(sys.stdin.buffer).decode("utf-8"))
-    switch.arm(out)
+    exchanges = Exchanges(out, int(request.get("exchanges", 0)))
+    switch.arm(out, exchanges.hear)
+    exchanges.begin()
     with suppress(OSError):  # where a sandbox forbids it we run as we are
         os.nice(NICENESS)
     data = line(answer(request, Machine(), started))
+    exchanges.end(started + min(_EXCHANGING, float(request["deadline"]) / 2))
     while data:
         data = data[os.write(out, data) :]
     # A thread that is stuck in the kernel can keep the process from ending, but must not keep the connection open.

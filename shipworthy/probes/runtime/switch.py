@@ -1,6 +1,7 @@
 """The dead-man's switch: when standard input ends, the caller is gone, and so is this process, within a moment.
 
-In: clean-ups that must happen whatever comes. Out: nothing; the process ends.
+In: clean-ups that must happen whatever comes, and who is told what comes on standard input. Out: nothing; the process
+ends.
 """
 
 import contextlib
@@ -20,15 +21,15 @@ _outs: List[int] = []
 _once = threading.Lock()
 
 
-def arm(out: int, descriptor: int = 0) -> None:
+def arm(out: int, hear: Callable[[bytes], None], descriptor: int = 0) -> None:
     """Watch `descriptor`; at its end, and on SIGTERM, SIGHUP and SIGINT, clean up and end the process.
 
-    From then on nothing that is written to `out`, the connection, is heard.
+    From then on nothing that is written to `out`, the connection, is heard. What comes until then is given to `hear`.
     """
     _outs.append(out)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _on_signal)
-    threading.Thread(target=_watch, args=(descriptor,), daemon=True).start()
+    threading.Thread(target=_watch, args=(descriptor, hear), daemon=True).start()
 
 
 def on_end(clean_up: Callable[[], None]) -> Callable[[], None]:
@@ -69,12 +70,13 @@ def _clean_up() -> None:
             continue
 
 
-def _watch(descriptor: int) -> None:
-    try:
-        while os.read(descriptor, 65536):
-            pass
-    except OSError:
-        pass  # a standard input that cannot be read is one that has ended
+def _watch(descriptor: int, hear: Callable[[bytes], None]) -> None:
+    with contextlib.suppress(OSError):  # a standard input that cannot be read, or an output that cannot be written
+        while True:
+            data = os.read(descriptor, 65536)
+            if not data:
+                break
+            hear(data)
     end(GONE)
 
 
