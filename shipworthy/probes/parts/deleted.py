@@ -55,7 +55,7 @@ def read_deleted(machine: Machine, mounts: List[Mounted], seconds: float, top: i
     by_key: Dict[Tuple[int, int, int], Node] = {}
     for one, told in zip(links, nodes):
         node = Node(*told) if told else None
-        if node is not None and node.nlink == 0:
+        if node is not None and node.nlink == 0 and node.blocks:
             key = (node.major, node.minor, node.inode)
             by_key[key] = node
             held.setdefault(key, []).append(one)

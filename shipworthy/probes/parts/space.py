@@ -14,8 +14,8 @@ from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.parts.mounts import Mounted, can_fill, is_kept, once_each
 from shipworthy.probes.runtime.child import Abandoned, ChildError
+from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine, Room
-from shipworthy.probes.runtime.seen import why
 
 _TOGETHER = 0.2
 """Of the time for an answer, how much those get that are asked together before each is asked by itself."""
@@ -45,7 +45,7 @@ class FileSystem(NamedTuple):
     broken: str
     """What came of asking instead of an answer, such as what the child was doing that never came back; else empty."""
     not_seen: str
-    """Why it could not be asked; else empty."""
+    """Why this user could not ask; else empty."""
 
 
 class FileSystems(NamedTuple):
@@ -60,15 +60,15 @@ class _Answer(NamedTuple):
     room: Optional[Room] = None
     broken: str = ""
     not_seen: str = ""
-    private: bool = False
-    """Not even root may look: it is the user's alone who mounted it."""
+    none: bool = False
+    """There is nothing to ask: it is gone; or not even root may look, since it is the user's alone who mounted it."""
 
 
 def read_file_systems(machine: Machine, mounts: List[Mounted], seconds: float, at_most: int) -> FileSystems:
     """Ask each file system once; all takes no more than `seconds`, however many do not answer."""
     kept = once_each([mounted for mounted in mounts if is_kept(mounted)])
     answers = _Asking(machine, seconds).all(kept)
-    found = [_told(mounted, answers[mounted.path]) for mounted in kept if not answers[mounted.path].private]
+    found = [_told(mounted, answers[mounted.path]) for mounted in kept if not answers[mounted.path].none]
     found = sorted(_without_twins(found), key=_worst_first)
     return FileSystems(found[:at_most], max(0, len(found) - at_most))
 
@@ -118,9 +118,9 @@ class _Asking:
         for mounted in mounts:
             left = self._until - time.monotonic()
             if dead:
-                self._answers[mounted.path] = _Answer(not_seen="not asked, since {} gave no answer".format(dead))
+                self._answers[mounted.path] = _Answer(broken="not asked, since {} gave no answer".format(dead))
             elif left < self._seconds * _TOGETHER:
-                self._answers[mounted.path] = _Answer(not_seen="not asked, for want of time")
+                self._answers[mounted.path] = _Answer(broken="not asked: too many others gave no answer in time")
             else:
                 try:
                     self._ask([mounted], left)
@@ -135,8 +135,8 @@ class _Asking:
             told = self._machine.ask(lambda: [_look(self._machine, path) for path in paths], seconds)
         except ChildError as error:
             told = [(None, str(error), "", False)] * len(paths)
-        for path, (room, broken, not_seen, private) in zip(paths, told):
-            self._answers[path] = _Answer(Room(*room) if room else None, broken, not_seen, private)
+        for path, (room, broken, not_seen, none) in zip(paths, told):
+            self._answers[path] = _Answer(Room(*room) if room else None, broken, not_seen, none)
 
 
 def _alone(mounted: Mounted) -> bool:
@@ -151,9 +151,9 @@ def _look(machine: Machine, path: str) -> Tuple[Any, str, str, bool]:
     except OSError as error:
         if error.errno in _DENIED:
             return None, "", "{} needs root".format(path), machine.uid() == 0
-        if error.errno in _NOT_THERE:
-            return None, "", why(error), False
-        return None, error.strerror or str(error), "", False
+        return None, error.strerror or str(error), "", error.errno in _NOT_THERE
+    except NotSeen as reason:
+        return None, "", str(reason), False
 
 
 def _bound(work: Callable[[List[Mounted]], None], mounts: List[Mounted]) -> Callable[[], None]:

@@ -187,7 +187,10 @@ class Machine:
 
     def _recorded_call(self, call: str, path: str, fields: Sequence[str]) -> List[int]:
         name = "/{}/{}".format(call, path.replace("/", "%2F"))
-        text = self.read(name)
+        try:
+            text = self.read(name)
+        except OSError:
+            raise NotSeen("the recorded tree does not tell what {} says of {}".format(call, path)) from None
         if text.startswith("no answer"):
             raise child.Abandoned(text.strip())
         values = parse_keyed(text, name)
