@@ -14,6 +14,7 @@ the fault to be met (a login user, a password).
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, c
 from lab.build import Lab
 from lab.errors import LabError
 from lab.host import LabHost
-from shipworthy.checks import catalogue
+from shipworthy.checks import Described, catalogue
 from shipworthy.results import Outcome
 
 P = ParamSpec("P")
@@ -91,7 +92,14 @@ NOTHING: Mapping[str, Outcome] = {}
 
 def unreachable() -> Mapping[str, Outcome]:
     """What a host turns from which no answer comes: its login fails, and nothing else is known of it."""
-    return {id: "failed" if id == "reachable.login" else "error" for id in catalogue([TESTS])}
+    own = (check.id for check in catalogue([TESTS]).values() if not of_items(check))
+    return {id: "failed" if id == "reachable.login" else "error" for id in own}
+
+
+def of_items(check: Described) -> bool:
+    """Whether the check is made for things that a policy names, and so is not there where none does."""
+    functions = (node for node in ast.parse(check.file.read_bytes()).body if isinstance(node, ast.FunctionDef))
+    return any("item" in {each.arg for each in one.args.args} for one in functions if one.name == check.test)
 
 
 def confirm(there: bool, host: LabHost, what: str) -> None:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lab import Lab, LabHost, lab
-from lab.faults import TESTS, Injected
+from lab.faults import TESTS, Injected, of_items
 from selftest.scenarios.suite import Run, suite
 from shipworthy.checks import catalogue
 
 WELL = ("well", "fine")
-CHECKS = catalogue([TESTS])
+CHECKS = {id: check for id, check in catalogue([TESTS]).items() if not of_items(check)}
+"""Those that every host has; not those of things that a policy names."""
 
 
 class HostFault(Protocol):
@@ -50,9 +51,9 @@ class Broken:
 
 
 @contextmanager
-def broken_fleet(cases: Mapping[str, Case], *arguments: str) -> Iterator[Broken]:
+def broken_fleet(cases: Mapping[str, Case], *arguments: str, policy: str | None = None) -> Iterator[Broken]:
     """A lab with a host of its own for each case, by name, and the two that are well; run once."""
     with lab(names=[*cases, *WELL]) as fleet, ExitStack() as faults:
         hosts = {host.name: host for host in fleet}
         injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in cases.items()}
-        yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values()))
+        yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values(), policy=policy))
