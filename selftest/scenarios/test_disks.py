@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from lab import lab
 from lab.faults import disks
 from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+from selftest.scenarios.suite import suite
 
 pytestmark = pytest.mark.xdist_group("disks")
 
@@ -92,3 +95,17 @@ def test_nothing_but_the_declared_turns(broken: Broken) -> None:
 def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
     for name in WELL:
         assert broken.untouched(name)
+
+
+def test_a_file_system_that_fills_between_two_runs(tmp_path: Path) -> None:
+    policy = "plays: [{hosts: all, disks: {filling_over: 0 s}}]\n"
+    with lab(hosts=2) as fleet, disks.place_to_fill(fleet[0]):
+        before = suite(fleet, "-m", "disks", reports=tmp_path, policy=policy)
+        with disks.filling(fleet[0]) as fault:
+            run = suite(fleet, "-m", "disks", reports=tmp_path, policy=policy)
+    assert before.turned == set(), before
+    assert before.of("db")["disks.full_soon"].outcome == "skipped"
+    assert run.turned == fault.turns, run
+    told = run.of("db")["disks.full_soon"]
+    assert re.fullmatch(r"/srv/data: time until it is full [\d.]+ m?s, limit at least 4 h", told.message)
+    assert re.match(r"20 MiB went within [\d.]+ s; 4 MiB of 24 MiB left on lab", told.evidence[0])
