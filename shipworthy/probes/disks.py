@@ -124,7 +124,7 @@ def _sample(eyes: Eyes, request: Request) -> Sample:
 
 def _in_doubt(request: Request, machine: Machine, before: Sample, after: Sample, seconds: float) -> bool:
     devices = read_devices(machine, before.blocks, after.blocks, seconds) if before.blocks and after.blocks else []
-    calls = read_calls(Eyes(machine), before.nfs, after.nfs) if before.nfs and after.nfs else []
+    calls = read_calls(before.nfs, after.nfs) if before.nfs and after.nfs else []
     return any(_device_in_doubt(request, device) for device in devices) or any(
         _beyond(one.trip_seconds, request.doubt_trip_seconds) and one.calls >= request.least_calls for one in calls
     )
@@ -165,7 +165,7 @@ def _read(eyes: Eyes, request: Request, before: Sample, after: Sample, seconds: 
     if before.blocks is not None and after.blocks is not None:
         devices = read_devices(machine, before.blocks, after.blocks, seconds)
     if before.nfs is not None and after.nfs is not None:
-        calls = read_calls(eyes, before.nfs, after.nfs)
+        calls = read_calls(before.nfs, after.nfs)
     san = read_san(machine, before.ports, after.ports) if request.san else None
     return Disks(
         file_systems=file_systems,

@@ -26,6 +26,8 @@ def nodes(value: Any, place: str) -> Node:
     """Plain values as nodes that all stand in one place."""
     if isinstance(value, Mapping):
         return Node({key: nodes(item, place) for key, item in value.items()}, place)
+    if isinstance(value, list):
+        return Node([nodes(item, place) for item in value], place)
     return Node(value, place)
 
 

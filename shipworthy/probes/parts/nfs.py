@@ -4,13 +4,11 @@ In: /proc/self/mountstats twice. Out: `Calls` by mount. Nothing here asks a serv
 Source: net/sunrpc/stats.c (rpc_print_iostats), nfs-utils tools/mountstats; RFC 5531.
 """
 
-from functools import partial
 from typing import Dict, List, NamedTuple, Optional
 
-from shipworthy.probes.runtime.errors import NotSeen, ParseError
+from shipworthy.probes.runtime.errors import ParseError
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.parse import lines_of, number, unescape
-from shipworthy.probes.runtime.seen import Eyes
 
 MOUNTSTATS = "/proc/self/mountstats"
 
@@ -28,6 +26,9 @@ class Totals(NamedTuple):
     queue_milliseconds: int
     """Spent on this side, before a call was sent."""
     trip_milliseconds: int
+
+
+_NOTHING = Totals(0, 0, 0, 0, 0)
 
 
 class Calls(NamedTuple):
@@ -57,7 +58,7 @@ def parse_mountstats(text: str, path: str = MOUNTSTATS) -> Dict[str, Totals]:
         if line.startswith(("device ", "no device ")):
             where, in_calls = _mount_of(words, path, index), False
             if where:
-                found[where] = Totals(0, 0, 0, 0, 0)
+                found[where] = _NOTHING
         elif where and line.strip() == "per-op statistics":
             in_calls = True
         elif where and in_calls and words:
@@ -65,18 +66,16 @@ def parse_mountstats(text: str, path: str = MOUNTSTATS) -> Dict[str, Totals]:
     return found
 
 
-def read_calls(eyes: Eyes, before: Dict[str, Totals], after: Dict[str, Totals]) -> List[Calls]:
-    """What was called between two samples, by mounts that are in both."""
-    both = [path for path in after if path in before]
-    seen = [eyes.see("calls.{}".format(path), partial(calls_of, path, before[path], after[path])) for path in both]
-    return [calls for calls in seen if calls is not None]
+def read_calls(before: Dict[str, Totals], after: Dict[str, Totals]) -> List[Calls]:
+    """What was called between two samples."""
+    return [calls_of(path, before.get(path, _NOTHING), after[path]) for path in after]
 
 
 def calls_of(path: str, before: Totals, after: Totals) -> Calls:
-    """The difference. Raises NotSeen when a counter went back: it was mounted anew."""
+    """The difference; what was mounted anew meanwhile counts from zero."""
     gone = Totals(*[last - first for first, last in zip(before, after)])
     if min(gone) < 0:
-        raise NotSeen("{}: the counters of {} went back".format(MOUNTSTATS, path))
+        gone = after
     return Calls(
         path=path,
         calls=gone.calls,
