@@ -199,11 +199,13 @@ def _without_twins(found: List[FileSystem]) -> List[FileSystem]:
     return kept
 
 
-def _worst_first(one: FileSystem) -> Tuple[bool, bool, float]:
+def _worst_first(one: FileSystem) -> Tuple[int, float]:
+    if one.broken or one.not_seen:
+        return 0, 0.0
     if one.space is None:
-        return not one.broken, False, 0.0
+        return 3, 0.0
     least = min(one.space.available_percent, one.space.inodes_free_percent)
-    return True, not can_fill(one.mounted), least
+    return 1 if can_fill(one.mounted) else 2, least
 
 
 def _percent(part: int, whole: int) -> float:
