@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from shipworthy.probes.__main__ import main
-from shipworthy.probes.runtime import child, encode
+from shipworthy.probes.runtime import child, encode, probe_names
 from shipworthy.probes.runtime.child import Abandoned, ChildError
 from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
@@ -258,7 +258,7 @@ def test_reading_a_recorded_tree_opens_nothing_of_this_machine() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["memroy"], "no probe is called 'memroy'; there are memory"),
+        (["memroy"], f"no probe is called 'memroy'; there are {', '.join(probe_names())}"),
         (["memory", "--root=/no/such"], "/no/such is no directory"),
         (["memory", "--then=/"], "--then needs --root"),
         (["memory", "--root=/", "--then=/"], "--then and --seconds go together"),

@@ -307,6 +307,6 @@ def test_probes_run_niced_and_write_nothing(make_probe: ProbeMaker) -> None:
 
 def test_the_bundle_is_small_and_only_what_is_asked() -> None:
     assert len(runtime.bundle(["memory"])) < 40_000
-    with pytest.raises(ValueError, match="no probe is called 'memroy'; there are memory"):
+    with pytest.raises(ValueError, match=r"no probe is called 'memroy'; there are .*memory"):
         runtime.bundle(["memroy"])
     assert "memory" in runtime.probe_names() and "__main__" not in runtime.probe_names()

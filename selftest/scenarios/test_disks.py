@@ -109,3 +109,15 @@ def test_a_file_system_that_fills_between_two_runs(tmp_path: Path) -> None:
     told = run.of("db")["disks.full_soon"]
     assert re.fullmatch(r"/srv/data: time until it is full [\d.]+ m?s, limit at least 4 h", told.message)
     assert re.match(r"20 MiB went within [\d.]+ s; 4 MiB of 24 MiB left on lab", told.evidence[0])
+
+
+def test_what_an_ordinary_user_may_not_see_is_no_pass(tmp_path: Path) -> None:
+    with lab(hosts=2) as fleet:
+        db = fleet[0]
+        db.shell("mkdir -m 700 /root/private && mount -t tmpfs -o size=1m lab /root/private")
+        run = suite(fleet, "-m", "disks", variables={"db": {"ansible_user": "deploy"}})
+    errors = {turn.check for turn in run.turned}
+    assert {(turn.host, turn.outcome) for turn in run.turned} == {("db", "error")}, run
+    assert errors == {"disks.space", "disks.inodes", "disks.deleted_files"}
+    assert all(run.of("db")[check].message.endswith("needs root") for check in errors)
+    assert run.stdout.count("needs root") == 1
