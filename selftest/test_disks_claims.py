@@ -148,7 +148,7 @@ INODES = {
 }
 
 HOUR = 3600
-WAS = "available / of 42949672960"
+WAS = "available / 254:1"
 
 
 def filling(outcome: str, message: str, gone: float, hours: float = 10, total: str = WAS, first: str = "") -> Case:
@@ -170,7 +170,7 @@ FULL_SOON = {
         first="2 GiB went within 10 h; 4 GiB of 40 GiB left on /dev/vda1 (ext4)",
     ),
     "within hours": filling("failed", "/: time until it is full 3.33 h, limit at least 4 h", 12),
-    "another size: another file system": filling("passed", "", 12, total="available / of 1"),
+    "another file system was there": filling("passed", "", 12, total="available / 254:9"),
     "more than 40 % left": Case("passed", "", room("/", 40, 41), previous=ago(HOUR, **{WAS: 40 * 2**30})),
     "full already: told elsewhere": Case("passed", "", room("/", 40, 0), previous=ago(HOUR, **{WAS: 40 * 2**30})),
 }

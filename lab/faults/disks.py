@@ -70,27 +70,31 @@ def filling(host: LabHost) -> Iterator[None]:
 
 
 @fault(turns={"disks.mounts_answer": "failed"})
-def dead_mount(host: LabHost) -> Iterator[None]:
+def dead_mount(host: LabHost, count: int = 1) -> Iterator[None]:
     """A file system of a daemon that reads no request: whoever asks it waits for ever."""
-    host.shell(f"mkdir -p {DATA}; [ -e /dev/fuse ] || mknod /dev/fuse c 10 229")
+    places = [DATA, *(f"{DATA}-{number}" for number in range(2, count + 1))]
+    host.run(["mkdir", "-p", *places])
+    host.shell("[ -e /dev/fuse ] || mknod /dev/fuse c 10 229")
     try:
-        with host.background(["python3", "-I", "-c", _MUTE_DAEMON, DATA]):
-            wait_until(lambda: f" {DATA} " in host.read("/proc/self/mountinfo"), within=10, what=f"{host.name}: {DATA}")
+        with host.background(["python3", "-I", "-c", _MUTE_DAEMON, *places]):
+            last = f" {places[-1]} "
+            wait_until(lambda: last in host.read("/proc/self/mountinfo"), within=10, what=f"{host.name}:{last}")
             try:
                 yield
             finally:
-                host.run(["umount", "-l", DATA])
+                host.run(["umount", "-l", *places])
     finally:
-        host.run(["rmdir", DATA])
+        host.run(["rmdir", *places])
 
 
 _MUTE_DAEMON = """
 import ctypes, os, sys, threading
-device = os.open("/dev/fuse", os.O_RDWR)
-options = "fd={},rootmode=40000,user_id=0,group_id=0".format(device).encode()
 libc = ctypes.CDLL(None, use_errno=True)
-if libc.mount(b"mute", sys.argv[1].encode(), b"fuse.mute", 0, options):
-    sys.exit(os.strerror(ctypes.get_errno()))
+for place in sys.argv[1:]:
+    device = os.open("/dev/fuse", os.O_RDWR)
+    options = "fd={},rootmode=40000,user_id=0,group_id=0".format(device).encode()
+    if libc.mount(b"mute", place.encode(), b"fuse.mute", 0, options):
+        sys.exit(os.strerror(ctypes.get_errno()))
 threading.Event().wait()
 """
 

@@ -30,7 +30,7 @@ CASES = {
     "full": Case(disks.full_file_system, "/srv/data: space left 0 %, limit at least 3 %"),
     "nearly-full": Case(disks.nearly_full_file_system, "/srv/data: space left 4 %, warning below 5 %"),
     "no-inodes": Case(disks.no_inodes_left, "/srv/data: inodes left 0 %, limit at least 3 %"),
-    "dead": Case(disks.dead_mount, r"/srv/data \(fuse.mute of mute\): no answer within \S+ s: state [DS], in "),
+    "dead": Case(disks.dead_mount, r"/srv/data \(fuse.mute of mute\): no answer within 5 s: state [DS], in "),
     "read-only": Case(disks.read_only_against_fstab, "/srv/data is read-only: /etc/fstab has it as rw,noatime"),
     "corrupt": Case(disks.recorded_errors, r"sdy1 \(ext4\): errors recorded 3, limit 0"),
     "timeouts": Case(disks.timeouts, r"sdy: I/O timeouts in the window \d+, limit 10"),
@@ -109,6 +109,16 @@ def test_a_file_system_that_fills_between_two_runs(tmp_path: Path) -> None:
     told = run.of("db")["disks.full_soon"]
     assert re.fullmatch(r"/srv/data: time until it is full [\d.]+ m?s, limit at least 4 h", told.message)
     assert re.match(r"20 MiB went within [\d.]+ s; 4 MiB of 24 MiB left on lab", told.evidence[0])
+
+
+def test_ten_dead_mounts_cost_one_deadline() -> None:
+    with lab(hosts=2) as fleet, disks.dead_mount(fleet[0], 10) as fault:
+        run = suite(fleet, "-k", "mounts_answer or every_mount_answers or space_is_left", faults=[fault])
+    assert run.turned == fault.turns, run
+    told = run.of("db")["disks.mounts_answer"]
+    assert told.message == "10 mounts do not answer"
+    assert told.evidence[0].startswith("/srv/data (fuse.mute of mute): no answer within 5 s")
+    assert run.seconds < 25  # one after the other would take 50
 
 
 def test_what_an_ordinary_user_may_not_see_is_no_pass(tmp_path: Path) -> None:

@@ -43,12 +43,18 @@ def stuck(devices: Sequence[Device]) -> list[str]:
     What lies on such a device waits along with it, and is not told as well.
     """
     still = {one.name: one.rates for one in devices if one.rates and one.rates.in_flight and not one.rates.completed}
-    below = {one.name: one.below for one in devices}
+    waits_along = {one.name for one in devices for part in one.below for name in still if _is_of(part, name)}
     return [
         f"{name}: {rates.in_flight} requests on their way, and none came back"
         for name, rates in still.items()
-        if not any(part.startswith(tuple(still)) for part in below[name])
+        if name not in waits_along
     ]
+
+
+def _is_of(part: str, name: str) -> bool:
+    """Whether `part` is the device called `name`, or a partition of it: `sda1`; after a digit, `md0p1`."""
+    between = "p" if name[-1:].isdigit() else ""
+    return part == name or (part.startswith(name + between) and part[len(name + between) :].isdigit())
 
 
 def wait_verdicts(devices: Sequence[Device], policy: HostPolicy, seconds: float) -> Iterator[Verdict]:

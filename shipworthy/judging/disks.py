@@ -85,7 +85,7 @@ def filling_verdicts(file_systems: FileSystems, policy: HostPolicy, previous: Pr
     limits, ago = policy.disks, previous.seconds_ago or 0.0
     for room in rooms(file_systems):
         path, left = room.mounted.path, room.space.available_bytes
-        before = previous.counter("disks", available_counter(path, room.space.total_bytes))
+        before = previous.counter("disks", available_counter(room.mounted))
         if before is None or not 0 < left < before or room.space.available_percent >= limits.filling_below:
             continue  # what is full already, disks.space tells
         evidence = [f"{BYTES.format(before - left)} went within {SECONDS.format(ago)}; {room.told}"]

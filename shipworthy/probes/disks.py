@@ -108,9 +108,9 @@ def probe(machine: Machine, request: Request) -> Generator[None, float, Disks]:
     return _read(eyes, request, before, after, seconds)
 
 
-def available_counter(path: str, total_bytes: int) -> str:
-    """The name of the counter that holds what was left there; one that has grown meanwhile is another file system."""
-    return "available {} of {}".format(path, total_bytes)
+def available_counter(mounted: Mounted) -> str:
+    """The name of the counter that holds what was left; what is mounted there later is another file system."""
+    return "available {} {}".format(mounted.path, mounted.device)
 
 
 def _sample(eyes: Eyes, request: Request) -> Sample:
@@ -206,7 +206,7 @@ def _counters(
     found = {}
     for one in file_systems.told if file_systems else ():
         if one.space is not None:
-            found[available_counter(one.mounted.path, one.space.total_bytes)] = one.space.available_bytes
+            found[available_counter(one.mounted)] = one.space.available_bytes
     for device in devices or ():
         for name, count in (("io_errors", device.io_errors), ("timeouts", device.timeouts)):
             if count is not None:

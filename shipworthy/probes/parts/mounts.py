@@ -26,6 +26,7 @@ _ON_DISK = frozenset(("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2f
 """Types whose driver turns the whole file system read-only when it meets an error, and never of its own accord."""
 _REMOTE = frozenset(("9p", "afs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs",
     "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "smb3", "smbfs", "vboxsf", "virtiofs"))  # fmt: skip
+_NFS = "nfs"
 _AFTER_ERRORS = ("emergency_ro", "shutdown")
 """What ext4 says among its options, since Linux 6.15, when it has met an error."""
 _LAYERS = ("lowerdir", "upperdir", "workdir")
@@ -97,9 +98,14 @@ def is_kept(mounted: Mounted) -> bool:
     return mounted.type not in _PSEUDO
 
 
+def can_be_written(mounted: Mounted) -> bool:
+    """Whether its type can be written to at all."""
+    return is_kept(mounted) and mounted.type not in _IMAGES
+
+
 def can_fill(mounted: Mounted) -> bool:
     """Whether something can be written there until it is full."""
-    return is_kept(mounted) and mounted.type not in _IMAGES and "ro" not in mounted.options
+    return can_be_written(mounted) and "ro" not in mounted.options
 
 
 def once_each(mounts: List[Mounted]) -> List[Mounted]:
@@ -135,13 +141,9 @@ def meant_to_be_written(entry: Entry, mounted: Mounted) -> bool:
 
     An image of a virtual machine that runs as a container has its fstab still: of another type, it speaks of another.
     """
-    types = entry.type.split(",")
-    return (mounted.type in types or "auto" in types) and "ro" not in entry.options and can_be_written(mounted)
-
-
-def can_be_written(mounted: Mounted) -> bool:
-    """Whether its type can be written to at all."""
-    return is_kept(mounted) and mounted.type not in _IMAGES
+    types = [_NFS if type == _NFS + "4" else type for type in entry.type.split(",")]
+    type = _NFS if mounted.type == _NFS + "4" else mounted.type
+    return (type in types or "auto" in types) and "ro" not in entry.options and can_be_written(mounted)
 
 
 def _rank(mounted: Mounted) -> Tuple[bool, int, int]:

@@ -20,6 +20,7 @@ from shipworthy.probes.runtime.machine import Machine, Room
 _TOGETHER = 0.2
 """Of the time for an answer, how much those get that are asked together before each is asked by itself."""
 _SIDE_BY_SIDE = 32
+_FUSE = "fuse"
 _DENIED = (errno.EACCES, errno.EPERM)
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
@@ -60,15 +61,14 @@ class _Answer(NamedTuple):
     room: Optional[Room] = None
     broken: str = ""
     not_seen: str = ""
-    none: bool = False
-    """There is nothing to ask: it is gone; or not even root may look, since it is the user's alone who mounted it."""
+    gone: bool = False
 
 
 def read_file_systems(machine: Machine, mounts: List[Mounted], seconds: float, at_most: int) -> FileSystems:
     """Ask each file system once; all takes no more than `seconds`, however many do not answer."""
     kept = once_each([mounted for mounted in mounts if is_kept(mounted)])
     answers = _Asking(machine, seconds).all(kept)
-    found = [_told(mounted, answers[mounted.path]) for mounted in kept if not answers[mounted.path].none]
+    found = [_told(one, answers[one.path]) for one in kept if not _is_nobodys(one, answers[one.path])]
     found = sorted(_without_twins(found), key=_worst_first)
     return FileSystems(found[:at_most], max(0, len(found) - at_most))
 
@@ -123,7 +123,7 @@ class _Asking:
                 self._answers[mounted.path] = _Answer(broken="not asked: too many others gave no answer in time")
             else:
                 try:
-                    self._ask([mounted], left)
+                    self._ask([mounted], round(left, 1))
                 except Abandoned as doing:
                     dead = mounted.path
                     self._answers[dead] = _Answer(broken=str(doing))
@@ -135,13 +135,19 @@ class _Asking:
             told = self._machine.ask(lambda: [_look(self._machine, path) for path in paths], seconds)
         except ChildError as error:
             told = [(None, str(error), "", False)] * len(paths)
-        for path, (room, broken, not_seen, none) in zip(paths, told):
-            self._answers[path] = _Answer(Room(*room) if room else None, broken, not_seen, none)
+        for path, (room, broken, not_seen, gone) in zip(paths, told):
+            self._answers[path] = _Answer(Room(*room) if room else None, broken, not_seen, gone)
 
 
 def _alone(mounted: Mounted) -> bool:
     """Whether somebody else answers for it: another machine, or a process of this one."""
-    return bool(mounted.server) or mounted.type.startswith("fuse")
+    return bool(mounted.server) or mounted.type.startswith(_FUSE)
+
+
+def _is_nobodys(mounted: Mounted, answer: _Answer) -> bool:
+    """Whether there is nothing to judge: it is gone, or is the user's alone who mounted it, whom root may not visit."""
+    private = mounted.type.startswith(_FUSE) and "allow_other" not in mounted.options
+    return answer.gone or (private and bool(answer.not_seen))
 
 
 def _look(machine: Machine, path: str) -> Tuple[Any, str, str, bool]:
@@ -150,7 +156,8 @@ def _look(machine: Machine, path: str) -> Tuple[Any, str, str, bool]:
         return list(machine.statvfs(path)), "", "", False
     except OSError as error:
         if error.errno in _DENIED:
-            return None, "", "{} needs root".format(path), machine.uid() == 0
+            who = "is denied even to root" if machine.uid() == 0 else "needs root"
+            return None, "", "{} {}".format(path, who), False
         return None, error.strerror or str(error), "", error.errno in _NOT_THERE
     except NotSeen as reason:
         return None, "", str(reason), False
