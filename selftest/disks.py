@@ -122,7 +122,9 @@ def judge(case: Case, test: str, tmp_path: Path, item: tuple[str, str] | None = 
     before = judged.write(tmp_path / "before", {**WELL, **case.files})
     then = judged.write(tmp_path / "then", {**WELL, **case.files, **case.then})
     policy = judged.policy(extends=case.extends, disks=case.policy)
-    every = frozenset(f"disks.{name}" for name in ("space", "mounts_answer", "writable", "corruption", "deleted_files"))
+    every = frozenset(
+        f"disks.{name}" for name in ("space", "thin_pools", "mounts_answer", "writable", "corruption", "deleted_files")
+    )
     every |= {f"disks.{name}" for name in ("wait", "nfs_calls", "fc_ports", "mount", "device_load", "nfs_trip")}
     reading = judged.read("disks", before, then, policy.disks.request(every), case.seconds)
     given: dict[str, Any] = {"disks": reading, "policy": policy, "previous": case.previous, "facts": judged.facts()}

@@ -8,6 +8,7 @@ import pytest
 
 from selftest.disks import MOUNTINFO, Case, Files, deleted, mount, mounts, room, told
 
+USER: Files = {"/proc/self/status": "Name:\tx\nUid:\t1000\t1000\t1000\t1000\n"}
 DATA = mounts(mount("/data"))
 SNAPS = mounts(
     mount("/snap/core/1", "squashfs", "/dev/loop0", options="ro,nodev", inner="ro", device="7:0", id=41),
@@ -77,6 +78,34 @@ DELETED = {
     "strict": Case("failed", "/: in deleted files 4.88 GiB, limit 1 GiB", BIG, extends="strict"),
 }
 
+
+def pool(said: str) -> Files:
+    line = f"vg-pool-tpool: 0 2097152 thin-pool {said}\n"
+    return {
+        "/sys/block/dm-4/dm/uuid": "LVM-abc-tpool\n",
+        "/commands/%2Fsbin%2Fdmsetup status --target thin-pool": line,
+    }
+
+
+THIN = {
+    "none": Case("skipped", "there is no thin pool here", {"/sys/block/dm-4/dm/uuid": "LVM-abc\n"}),
+    "room enough": Case("passed", "", pool("1 26/1024 11/8192 - rw discard_passdown queue_if_no_space - 1024")),
+    "little": Case(
+        "warned",
+        "vg-pool-tpool: data used 85 %, warning above 80 % (limit 90 %)",
+        pool("1 26/1024 850/1000 - rw discard_passdown queue_if_no_space - 1024"),
+    ),
+    "no metadata": Case(
+        "failed",
+        "vg-pool-tpool: metadata used 95 %, limit 90 %",
+        pool("1 95/100 11/8192 - rw discard_passdown queue_if_no_space - 1024"),
+    ),
+    "full": Case("failed", "vg-pool-tpool: data used 100 %, limit 90 %", pool("1 1/9 9/9 - out_of_data_space - - 1")),
+    "read-only": Case("failed", "vg-pool-tpool is ro", pool("1 1/9 1/9 - ro - - 1")),
+    "failed": Case("failed", "vg-pool-tpool is Fail", pool("Fail")),
+    "for root's eyes": Case("error", "thin: thin pools: needs root", {**pool("Fail"), **USER}),
+}
+
 WANTED = {"source": "UUID=77", "type": "ext4", "options": ["rw", "nodev"], "without": ["discard"]}
 LINKS: Files = {"/dev/disk/by-uuid/77": "link:../../vdb1", "/dev/vdb1": ""}
 RIGHT = mounts(mount("/data", options="rw,nodev"))
@@ -115,6 +144,11 @@ EXPECTED = {
 @pytest.mark.parametrize("name", WRITABLE)
 def test_what_is_read_only(name: str, tmp_path: Path) -> None:
     told(WRITABLE[name], "test_nothing_is_read_only_by_mistake", tmp_path)
+
+
+@pytest.mark.parametrize("name", THIN)
+def test_thin_pools(name: str, tmp_path: Path) -> None:
+    told(THIN[name], "test_thin_pools_have_room", tmp_path)
 
 
 @pytest.mark.parametrize("name", DELETED)

@@ -155,7 +155,9 @@ def multipath(*paths: tuple[str, str, int]) -> Files:
     return files
 
 
-TABLE = {"/commands/dmsetup table --target multipath": "mpatha: 0 2097152 multipath 1 queue_if_no_path 1 alua 2 1\n"}
+TABLE = {
+    "/commands/%2Fsbin%2Fdmsetup table --target multipath": "mpatha: 0 2097152 multipath 1 queue_if_no_path 1 a 2 1\n"
+}
 PATHS = {
     "none": Case("skipped", "there is no multipath device here"),
     "two, by two adapters": Case("passed", "", multipath(("sda", "running", 3), ("sdb", "running", 4))),

@@ -11,6 +11,7 @@ from shipworthy.judging.disks import (
     origin,
     rooms,
     space_verdicts,
+    thin_verdicts,
     wrong_about,
 )
 from shipworthy.judging.storage import (
@@ -56,6 +57,22 @@ def test_inodes_are_left(disks: Disks, policy: HostPolicy) -> None:
     if not verdicts:
         does_not_apply("no file system here has a fixed number of inodes")
     assert all(verdicts)
+
+
+@check("disks.thin_pools")
+def test_thin_pools_have_room(disks: Disks, policy: HostPolicy) -> None:
+    """Every thin pool works, and has data and metadata left.
+
+    Why: its volumes were promised more than there is, and all of them fail when it is full.
+    Look: `lvs -a -o+data_percent,metadata_percent`; `lvextend` the pool; `fstrim` what lies on it.
+    """
+    pools = seen(disks, "thin")
+    if not pools:
+        does_not_apply("there is no thin pool here")
+    verdicts = list(thin_verdicts(pools, policy))
+    assert all(verdicts)
+    lines = [f"{one.label} is {one.mode}" for one in pools if one.mode != "rw"]
+    assert not lines, _told(lines[0], *lines[1:])
 
 
 @check("disks.full_soon")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import lab
-from lab.faults import disks
+from lab.faults import disks, storage
 from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
 from selftest.scenarios.suite import suite
 
@@ -30,23 +30,24 @@ CASES = {
     "full": Case(disks.full_file_system, "/srv/data: space left 0 %, limit at least 3 %"),
     "nearly-full": Case(disks.nearly_full_file_system, "/srv/data: space left 4 %, warning below 5 %"),
     "no-inodes": Case(disks.no_inodes_left, "/srv/data: inodes left 0 %, limit at least 3 %"),
+    "thin": Case(storage.full_thin_pool, "vg-pool-tpool: data used 97 %, limit 90 %"),
     "dead": Case(disks.dead_mount, r"/srv/data \(fuse.mute of mute\): no answer within 5 s: state [DS], in "),
     "read-only": Case(disks.read_only_against_fstab, "/srv/data is read-only: /etc/fstab has it as rw,noatime"),
-    "corrupt": Case(disks.recorded_errors, r"sdy1 \(ext4\): errors recorded 3, limit 0"),
-    "timeouts": Case(disks.timeouts, r"sdy: I/O timeouts in the window \d+, limit 10"),
-    "io-errors": Case(disks.io_errors, r"sdy: I/O errors in the window \d+, warning above 10"),
-    "offline": Case(disks.disk_offline, "sdy is offline"),
-    "stuck": Case(disks.stuck_disk, r"sdy: 3 requests on their way, and none came back in 1\d(\.\d+)? s"),
-    "slow": Case(disks.slow_disk, r"sdy: mean wait for a read or write 2\d\d ms, warning above 100 ms"),
-    "busy": Case(disks.busy_disk, r"sdy: reads and writes \d+ /s, limit 1000 /s"),
+    "corrupt": Case(storage.recorded_errors, r"sdy1 \(ext4\): errors recorded 3, limit 0"),
+    "timeouts": Case(storage.timeouts, r"sdy: I/O timeouts in the window \d+, limit 10"),
+    "io-errors": Case(storage.io_errors, r"sdy: I/O errors in the window \d+, warning above 10"),
+    "offline": Case(storage.disk_offline, "sdy is offline"),
+    "stuck": Case(storage.stuck_disk, r"sdy: 3 requests on their way, and none came back in 1\d(\.\d+)? s"),
+    "slow": Case(storage.slow_disk, r"sdy: mean wait for a read or write 2\d\d ms, warning above 100 ms"),
+    "busy": Case(storage.busy_disk, r"sdy: reads and writes \d+ /s, limit 1000 /s"),
     "deleted": Case(disks.deleted_file_held_open, "/var/tmp: in deleted files 8 MiB, warning above 4 MiB"),
-    "soft": Case(disks.soft_mount, "/srv/data: options that lose writes or locks 2, warning above 0"),
-    "lost-calls": Case(disks.lost_calls, r"/srv/data: NFS calls retransmitted [45]\d(\.\d+)? %, limit 5 %"),
-    "slow-server": Case(disks.slow_server, r"/srv/data: mean round trip of an NFS call 2\d\d ms, limit 100 ms"),
-    "unplugged": Case(disks.fibre_unplugged, "Fibre Channel ports that are not online 1, warning above 0"),
-    "dirty": Case(disks.dirty_fibre, r"host3: link errors in the window \d+, limit 100"),
-    "no-session": Case(disks.iscsi_session_lost, "iSCSI sessions that are not logged in 1, limit 0"),
-    "no-path": Case(disks.last_path_lost, "mpatha: paths that work 0, limit at least 1"),
+    "soft": Case(storage.soft_mount, "/srv/data: options that lose writes or locks 2, warning above 0"),
+    "lost-calls": Case(storage.lost_calls, r"/srv/data: NFS calls retransmitted [45]\d(\.\d+)? %, limit 5 %"),
+    "slow-server": Case(storage.slow_server, r"/srv/data: mean round trip of an NFS call 2\d\d ms, limit 100 ms"),
+    "unplugged": Case(storage.fibre_unplugged, "Fibre Channel ports that are not online 1, warning above 0"),
+    "dirty": Case(storage.dirty_fibre, r"host3: link errors in the window \d+, limit 100"),
+    "no-session": Case(storage.iscsi_session_lost, "iSCSI sessions that are not logged in 1, limit 0"),
+    "no-path": Case(storage.last_path_lost, "mpatha: paths that work 0, limit at least 1"),
     "missing": Case(disks.mount_missing, "/srv/data is not mounted"),
     "otherwise": Case(disks.mounted_otherwise, "/srv/data is mounted without noexec; is mounted with relatime"),
 }

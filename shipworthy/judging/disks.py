@@ -8,7 +8,7 @@ absolute terms as well; a mount to which the policy gives bounds of its own is j
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from shipworthy.policy.language.units import BYTES, SECONDS
 from shipworthy.probes.disks import available_counter
 from shipworthy.probes.parts.deleted import DeletedFiles, HeldOn
 from shipworthy.probes.parts.expected import Expected
+from shipworthy.probes.parts.mapper import ThinPool
 from shipworthy.probes.parts.mounts import Mounted, can_fill
 from shipworthy.probes.parts.space import FileSystems, Space
 from shipworthy.snapshot import Previous
@@ -108,6 +109,15 @@ def deleted_verdicts(deleted: DeletedFiles, file_systems: FileSystems, policy: H
             yield verdict
     if all_well and deleted.denied:
         raise NotMeasured("files that others hold open: needs root")
+
+
+def thin_verdicts(pools: Sequence[ThinPool], policy: HostPolicy) -> Iterator[Verdict]:
+    """What is used of each thin pool that has not failed."""
+    limits = policy.disks
+    for pool in pools:
+        for limit, percent in ((limits.thin_data, pool.data_percent), (limits.thin_metadata, pool.metadata_percent)):
+            if percent is not None:
+                yield limit.allows(percent, what=f"{pool.label}: {limit.words}")
 
 
 def wrong_about(path: str, wanted: Mount, found: Expected) -> Iterator[str]:

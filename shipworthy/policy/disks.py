@@ -82,10 +82,7 @@ class Policy(SubjectPolicy):
         source="node-mixin NodeFilesystemAlmostOutOfSpace: 5 % warns, 3 % is critical",
     )
     space_enough: float = setting(
-        BYTES,
-        "20 GiB",
-        says="A file system with so much left is not short of space, whatever share that is.",
-        source="judgement: 5 % of a large array is no emergency",
+        BYTES, "20 GiB", says="What has so much left is not short of space, whatever the share.", source="judgement"
     )
     inodes: Limit = limit(
         PERCENT,
@@ -98,6 +95,24 @@ class Policy(SubjectPolicy):
     inodes_enough: float = setting(
         COUNT, "100000", says="A file system with so many inodes left is not short of them.", source="judgement"
     )
+    thin_data: Limit = limit(
+        PERCENT,
+        warn_above="80 %",
+        fail_above="90 %",
+        check="thin_pools",
+        words="data used",
+        says="What of a thin pool is used; how much each of its volumes is promised does not count.",
+        source="judgement; lvmthin(7): a pool that is full makes its volumes fail",
+    )
+    thin_metadata: Limit = limit(
+        PERCENT,
+        warn_above="80 %",
+        fail_above="90 %",
+        check="thin_pools",
+        words="metadata used",
+        says="The same of its metadata, which are harder to mend.",
+        source="judgement",
+    )
     filling: Limit = limit(
         SECONDS,
         warn_below="1 d",
@@ -108,22 +123,13 @@ class Policy(SubjectPolicy):
         source="node-mixin NodeFilesystemSpaceFillingUp: 24 h warns, 4 h is critical",
     )
     filling_below: float = setting(
-        PERCENT,
-        "40 %",
-        says="Only a file system with less than this left is judged by how fast it fills.",
-        source="node-mixin fsSpaceFillingUpWarningThreshold",
+        PERCENT, "40 %", says="What has more left is not judged.", source="node-mixin: fsSpaceFillingUpWarningThreshold"
     )
     filling_over: float = setting(
-        SECONDS,
-        "1 h",
-        says="An earlier run must be at least so long ago: minutes tell of a job, not of a trend.",
-        source="judgement; node-mixin looks at 6 h",
+        SECONDS, "1 h", says="The earlier run must be so long ago: minutes are no trend.", source="judgement"
     )
     answer_within: float = setting(
-        SECONDS,
-        "5 s",
-        says="How long file systems have to say how full they are.",
-        source="node_exporter, filesystem collector: mount-timeout 5 s",
+        SECONDS, "5 s", says="How long file systems have for an answer.", source="node_exporter: mount-timeout 5 s"
     )
     corruption: Limit = limit(
         COUNT,
@@ -156,10 +162,7 @@ class Policy(SubjectPolicy):
         source="judgement: latency, since queue length and utilisation mislead on arrays and NVMe",
     )
     wait_operations: float = setting(
-        COUNT,
-        "50",
-        says="Fewer reads and writes in the window have no mean that is worth judging.",
-        source="judgement",
+        COUNT, "50", says="Fewer reads and writes in the window have no mean worth judging.", source="judgement"
     )
     deleted_files: Limit = limit(
         BYTES,
@@ -188,10 +191,7 @@ class Policy(SubjectPolicy):
         source="judgement",
     )
     nfs_floor: float = setting(
-        COUNT,
-        "20",
-        says="Fewer NFS calls of a mount in the window have no mean or share that is worth judging.",
-        source="judgement",
+        COUNT, "20", says="Fewer NFS calls in the window have no mean or share worth judging.", source="judgement"
     )
     nfs_retransmitted: Limit = limit(
         PERCENT,
@@ -292,6 +292,7 @@ class Policy(SubjectPolicy):
             return None
         return Request(
             space=not wanted.isdisjoint({"space", "inodes", "full_soon", "mounts_answer", "deleted_files"}),
+            thin="thin_pools" in wanted,
             devices=not wanted.isdisjoint(_WINDOW),
             nfs=not wanted.isdisjoint(_NFS),
             san=not wanted.isdisjoint(_SAN),

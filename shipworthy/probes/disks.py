@@ -11,6 +11,7 @@ from shipworthy.probes.parts.blocks import BlockSample, Device, read_devices, ta
 from shipworthy.probes.parts.corruption import Corruption, read_corruption
 from shipworthy.probes.parts.deleted import DeletedFiles, read_deleted
 from shipworthy.probes.parts.expected import Expected, ReadOnly, read_expected, read_read_only
+from shipworthy.probes.parts.mapper import ThinPool, read_thin_pools
 from shipworthy.probes.parts.mounts import Mounted, Mounts, read_mounts
 from shipworthy.probes.parts.nfs import Calls, Totals, read_calls, take_nfs
 from shipworthy.probes.parts.san import FcPort, San, read_ports, read_san
@@ -30,6 +31,8 @@ class Request(NamedTuple):
 
     space: bool = True
     """Ask every file system how much is left; whoever does not answer is found by that."""
+    thin: bool = True
+    """How full thin pools are: runs dmsetup where there are some."""
     devices: bool = True
     """What block devices do: needs the sampling window."""
     nfs: bool = True
@@ -63,6 +66,7 @@ class Disks(NamedTuple):
     """The reading."""
 
     file_systems: Optional[FileSystems]
+    thin: Optional[List[ThinPool]]
     read_only: Optional[List[ReadOnly]]
     """What is read-only and should not be."""
     devices: Optional[List[Device]]
@@ -157,7 +161,12 @@ def _read(eyes: Eyes, request: Request, before: Sample, after: Sample, seconds: 
     if mounts is None:
         for field in ("file_systems", "read_only", "deleted"):
             eyes.unseen[field] = eyes.unseen["network"]
-    asked = {"file_systems": request.space, "read_only": request.read_only, "devices": request.devices}
+    asked = {
+        "file_systems": request.space,
+        "thin": request.thin,
+        "read_only": request.read_only,
+        "devices": request.devices,
+    }
     asked.update(corruption=request.corruption, deleted=request.deleted, calls=request.nfs, san=request.san)
     eyes.unseen.update({name: _NOT_ASKED for name, wanted in asked.items() if not wanted})
     file_systems = _file_systems(machine, request, mounts) if mounts and request.space else None
@@ -169,6 +178,7 @@ def _read(eyes: Eyes, request: Request, before: Sample, after: Sample, seconds: 
     san = read_san(machine, before.ports, after.ports) if request.san else None
     return Disks(
         file_systems=file_systems,
+        thin=see("thin", lambda: read_thin_pools(machine)) if request.thin else None,
         read_only=see("read_only", lambda: read_read_only(machine, mounts)) if mounts and request.read_only else None,
         devices=devices,
         corruption=see("corruption", lambda: read_corruption(machine)) if request.corruption else None,

@@ -7,9 +7,8 @@ Source: Documentation/ABI, drivers/scsi/scsi_transport_fc.c, scsi_transport_iscs
 import re
 from typing import Dict, List, NamedTuple, Optional
 
-from shipworthy.probes.parts.blocks import BLOCK, attribute, below, folder, hexadecimal
-from shipworthy.probes.runtime.child import Abandoned
-from shipworthy.probes.runtime.errors import NotSeen
+from shipworthy.probes.parts.blocks import attribute, below, folder, hexadecimal
+from shipworthy.probes.parts.mapper import mapped, read_queueing
 from shipworthy.probes.runtime.machine import Machine
 
 _HOSTS = "/sys/class/fc_host"
@@ -25,7 +24,6 @@ _LINK_ERRORS = (
 _NOT_COUNTED = (2**64 - 1, 2**32 - 1)
 """What a driver that does not count writes."""
 _ADDRESS = re.compile(r"([0-9]+):[0-9]+:[0-9]+:[0-9]+")
-_SECONDS = 2.0
 
 
 class FcPort(NamedTuple):
@@ -104,37 +102,15 @@ def read_san(machine: Machine, before: List[FcPort], after: List[FcPort]) -> San
     )
 
 
-def parse_queueing(text: str) -> Dict[str, bool]:
-    """`dmsetup table`: `mpatha: 0 2097152 multipath 1 queue_if_no_path …` → whether each multipath device queues."""
-    found = {}
-    for line in text.splitlines():
-        label, _, table = line.partition(": ")
-        words = table.split()
-        if len(words) > 3 and words[2] == "multipath" and words[3].isdigit():
-            found[label] = "queue_if_no_path" in words[4 : 4 + int(words[3])]
-    return found
-
-
 def _multipaths(machine: Machine) -> List[Multipath]:
-    names = [name for name in _names(machine, BLOCK) if name.startswith("dm-")]
-    ours = [name for name in names if attribute(machine, folder(name) + "/dm/uuid").startswith("mpath-")]
-    if not ours:
-        return []
-    queueing = _queueing(machine)
+    ours = [name for name, id in mapped(machine).items() if id.startswith("mpath-")]
+    queueing = read_queueing(machine) if ours else {}
     found = []
     for name in ours:
         label = attribute(machine, folder(name) + "/dm/name")
         paths = [_path(machine, path) for path in below(machine, name)]
         found.append(Multipath(name, label, paths, queueing.get(label)))
     return found
-
-
-def _queueing(machine: Machine) -> Dict[str, bool]:
-    try:
-        done = machine.run(["dmsetup", "table", "--target", "multipath"], _SECONDS)
-    except (Abandoned, NotSeen):
-        return {}
-    return parse_queueing(done.stdout.decode("utf-8", "replace")) if done.exit_status == 0 else {}
 
 
 def _path(machine: Machine, device: str) -> Path:
