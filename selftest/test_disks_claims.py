@@ -124,6 +124,16 @@ SPACE = {
         {**DATA, **room("/data", 10, 2)},
         policy={"mounts": {"/data": {"space": {"fail_below": "1 %"}}}},
     ),
+    "of its own: of a bind mount, beside what it is bound from": Case(
+        "failed",
+        "/data: space left 2 %, limit at least 3 %; /srv/a: space left 2 %, limit at least 10 %",
+        {
+            **mounts(mount("/data", id=41), mount("/srv/a", root="/a", id=42)),
+            **room("/data", 40, 2),
+            **room("/srv/a", 40, 2),
+        },
+        policy={"mounts": {"/srv/a/": {"space": {"fail_below": "10 %"}}, "/data": {}}},
+    ),
     "no answer: told elsewhere": Case("passed", "", {**DATA, **silent("/data")}),
     "not for this user's eyes": Case(
         "error", "the recorded tree does not tell what statvfs says of /data", {**DATA, **USER}
@@ -186,7 +196,7 @@ ANSWERS = {
     ),
     "none of a server that is dead is asked after the first": Case(
         "failed",
-        "2 mounts do not answer",
+        "2 mounts do not answer: /mnt/a, /mnt/b",
         {**mounts(NFS_A, NFS_B), **silent("/mnt/a"), **room("/mnt/b", 40, 50)},
         first="/mnt/a (nfs4 of files:/a): no answer within 5 s",
     ),

@@ -72,7 +72,7 @@ def test_thin_pools_have_room(disks: Disks, policy: HostPolicy) -> None:
     verdicts = list(thin_verdicts(pools, policy))
     assert all(verdicts)
     lines = [f"{one.label} is {one.mode}" for one in pools if one.mode != "rw"]
-    assert not lines, _told(lines[0], *lines[1:])
+    assert not lines, _told(*lines)
 
 
 @check("disks.full_soon")
@@ -98,7 +98,7 @@ def test_every_mount_answers(disks: Disks) -> None:
     Look: the server or the daemon behind it; `umount -l` frees the path; no `df` and no `ls` of its parent.
     """
     lines = dead(seen(disks, "file_systems"))
-    assert not lines, lines[0] if len(lines) == 1 else _told(f"{len(lines)} mounts do not answer", *lines)
+    assert not lines, _told(*lines)
 
 
 @check("disks.writable")
@@ -110,7 +110,7 @@ def test_nothing_is_read_only_by_mistake(disks: Disks) -> None:
     """
     found = seen(disks, "read_only")
     lines = [f"{one.mounted.path} is read-only: {one.because}" for one in found]
-    assert not lines, _told(lines[0], *lines[1:], *(origin(one.mounted) for one in found[:1]))
+    assert not lines, _told(*lines, *(origin(one.mounted) for one in found[:1]))
 
 
 @check("disks.corruption")
@@ -150,7 +150,7 @@ def test_devices_run(disks: Disks) -> None:
     if not told:
         does_not_apply("no driver here tells the state of its devices")
     lines = [f"{one.name} is {one.state}" for one in told if one.state not in WELL]
-    assert not lines, _told(lines[0], *lines[1:])
+    assert not lines, _told(*lines)
 
 
 @check("disks.io_moves")
@@ -304,6 +304,6 @@ def test_mount_is_as_expected(disks: Disks, item: Item[Mount]) -> None:
     assert not wrong, f"{item.name} {'; '.join(wrong)}"
 
 
-def _told(head: str, *lines: str) -> str:
+def _told(*lines: str) -> str:
     """A message of one line, and evidence below it."""
-    return "\n".join([head, *lines[:8]])
+    return "\n".join(lines[:9])

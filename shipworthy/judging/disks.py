@@ -44,15 +44,17 @@ def rooms(file_systems: FileSystems) -> list[Roomy]:
 
 
 def dead(file_systems: FileSystems) -> list[str]:
-    """Those that gave no answer, or none but an error."""
+    """Those that gave no answer, or none but an error; if they are several, how many there are comes first."""
     broken = [one for one in file_systems.told if one.broken]
-    return [f"{one.mounted.path} ({one.mounted.type} of {one.mounted.source}): {one.broken}" for one in broken]
+    lines = [f"{one.mounted.path} ({one.mounted.type} of {one.mounted.source}): {one.broken}" for one in broken]
+    first = ", ".join(one.mounted.path for one in broken[:3]) + (", …" if len(broken) > 3 else "")
+    return lines if len(lines) < 2 else [f"{len(lines)} mounts do not answer: {first}", *lines]
 
 
 def space_verdicts(room: Roomy, policy: HostPolicy) -> Iterator[Verdict]:
     """What is left of one file system, by its own bounds if it has some, or by the general one."""
     limits, path, space = policy.disks, room.mounted.path, room.space
-    own = limits.mounts.get(path)
+    own = limits.mounts.get(path) or limits.mounts.get(f"{path}/")
     bounds = [bound for bound in (own.space, own.space_bytes) if bound.doubt is not None] if own else []
     for bound in bounds or [little(limits.space, space.available_bytes, limits.space_enough)]:
         left = space.available_bytes if bound.unit is BYTES else space.available_percent

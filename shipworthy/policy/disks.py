@@ -299,7 +299,7 @@ class Policy(SubjectPolicy):
             read_only="writable" in wanted,
             corruption="corruption" in wanted,
             deleted="deleted_files" in wanted,
-            mounts={path: mount.source for path, mount in self.mounts.items()} if "mount" in wanted else {},
+            mounts={path: mount.source for path, mount in self.mounts.items()},
             answer_seconds=self.answer_within,
             top=int(self.top),
             doubt_wait_seconds=self.wait.doubt if "wait" in wanted else None,

@@ -194,7 +194,8 @@ def _read(eyes: Eyes, request: Request, before: Sample, after: Sample, seconds: 
 
 
 def _file_systems(machine: Machine, request: Request, mounts: Mounts) -> FileSystems:
-    return read_file_systems(machine, mounts.all, request.answer_seconds, request.at_most)
+    named = {path.rstrip("/") or "/" for path in request.mounts}
+    return read_file_systems(machine, mounts.all, request.answer_seconds, request.at_most, named)
 
 
 def _deleted(machine: Machine, request: Request, mounts: Mounts) -> DeletedFiles:

@@ -1,6 +1,6 @@
 """Files that were deleted and are still held open: their space is used, and no `du` finds it.
 
-In: what descriptors show, and stat of the links in /proc/PID/fd. Out: `Deleted`, by file system.
+In: what descriptors show, and stat of the links in /proc/PID/fd. Out: `DeletedFiles`, by file system.
 Each file counts once, however many hold it, by the blocks that it has, so that a hole is none. What is no file of a
 mount that can be seen (memfd, shared memory of the kernel's own mounts) counts nowhere, nor does one with a name left.
 """

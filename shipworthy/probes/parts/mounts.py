@@ -4,7 +4,7 @@ In: /proc/self/mountinfo and /etc/fstab, which never block. Out: `Mounted`s, in 
 Source: proc_pid_mountinfo(5), fstab(5), fs/proc_namespace.c.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.runtime.errors import ParseError
 from shipworthy.probes.runtime.machine import Machine
@@ -108,14 +108,17 @@ def can_fill(mounted: Mounted) -> bool:
     return can_be_written(mounted) and "ro" not in mounted.options
 
 
-def once_each(mounts: List[Mounted]) -> List[Mounted]:
-    """One mount for each file system: of bind mounts and subvolumes the one that shows most, and can be written to."""
+def once_each(mounts: List[Mounted], named: Container[str] = ()) -> List[Mounted]:
+    """One mount for each file system: of bind mounts and subvolumes the one that shows most, and can be written to.
+
+    Those at the paths that are named stay, each of them, and stand for their file systems.
+    """
     best: Dict[str, Mounted] = {}
     for mounted in mounts:
         other = best.get(mounted.device)
-        if other is None or _rank(mounted) < _rank(other):
+        if other is None or (mounted.path not in named, _rank(mounted)) < (other.path not in named, _rank(other)):
             best[mounted.device] = mounted
-    return [mounted for mounted in mounts if best[mounted.device] is mounted]
+    return [mounted for mounted in mounts if best[mounted.device] is mounted or mounted.path in named]
 
 
 def holder(path: str, mounts: List[Mounted]) -> Optional[Mounted]:

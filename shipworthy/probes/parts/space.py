@@ -10,7 +10,7 @@ import errno
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Container, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.parts.mounts import Mounted, can_fill, is_kept, once_each
 from shipworthy.probes.runtime.child import Abandoned, ChildError
@@ -64,12 +64,17 @@ class _Answer(NamedTuple):
     gone: bool = False
 
 
-def read_file_systems(machine: Machine, mounts: List[Mounted], seconds: float, at_most: int) -> FileSystems:
-    """Ask each file system once; all takes no more than `seconds`, however many do not answer."""
-    kept = once_each([mounted for mounted in mounts if is_kept(mounted)])
+def read_file_systems(
+    machine: Machine, mounts: List[Mounted], seconds: float, at_most: int, named: Container[str] = ()
+) -> FileSystems:
+    """Ask each file system once; all takes no more than `seconds`, however many do not answer.
+
+    The mounts at the paths that are `named` are told in any case, each for itself.
+    """
+    kept = once_each([mounted for mounted in mounts if is_kept(mounted)], named)
     answers = _Asking(machine, seconds).all(kept)
     found = [_told(one, answers[one.path]) for one in kept if not _is_nobodys(one, answers[one.path])]
-    found = sorted(_without_twins(found), key=_worst_first)
+    found = sorted(_without_twins(found, named), key=lambda one: (one.mounted.path not in named, *_worst_first(one)))
     return FileSystems(found[:at_most], max(0, len(found) - at_most))
 
 
@@ -110,7 +115,7 @@ class _Asking:
     def _together(self, mounts: List[Mounted]) -> None:
         try:
             self._ask(mounts, self._seconds * _TOGETHER)
-        except Abandoned:
+        except (Abandoned, ChildError):
             _side_by_side([_bound(self._in_turn, [mounted]) for mounted in mounts])
 
     def _in_turn(self, mounts: List[Mounted]) -> None:
@@ -127,14 +132,13 @@ class _Asking:
                 except Abandoned as doing:
                     dead = mounted.path
                     self._answers[dead] = _Answer(broken=str(doing))
+                except ChildError as error:
+                    self._answers[mounted.path] = _Answer(broken=str(error))
 
     def _ask(self, mounts: List[Mounted], seconds: float) -> None:
-        """Raises `Abandoned` when they do not answer in time."""
+        """Raises `Abandoned` when they do not answer in time, `ChildError` when the child died of them."""
         paths = [mounted.path for mounted in mounts]
-        try:
-            told = self._machine.ask(lambda: [_look(self._machine, path) for path in paths], seconds)
-        except ChildError as error:
-            told = [(None, str(error), "", False)] * len(paths)
+        told = self._machine.ask(lambda: [_look(self._machine, path) for path in paths], seconds)
         for path, (room, broken, not_seen, gone) in zip(paths, told):
             self._answers[path] = _Answer(Room(*room) if room else None, broken, not_seen, gone)
 
@@ -168,16 +172,20 @@ def _bound(work: Callable[[List[Mounted]], None], mounts: List[Mounted]) -> Call
 
 
 def _side_by_side(works: List[Callable[[], None]]) -> None:
-    """Do all, some at a time."""
+    """Do all, some at a time. Raises what one of them raised: that no child can be made, as a rule."""
     waiting: Deque[Callable[[], None]] = deque(works)
+    errors: List[Exception] = []
 
     def worker() -> None:
-        while True:
+        while not errors:
             try:
                 work = waiting.popleft()
             except IndexError:
                 return
-            work()
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 -- it is raised again where the others are waited for
+                errors.append(error)
 
     threads = [threading.Thread(target=worker, daemon=True) for _ in range(min(_SIDE_BY_SIDE, len(works)) - 1)]
     for thread in threads:
@@ -185,6 +193,8 @@ def _side_by_side(works: List[Callable[[], None]]) -> None:
     worker()
     for thread in threads:
         thread.join()
+    if errors:
+        raise errors[0]
 
 
 def _told(mounted: Mounted, answer: _Answer) -> FileSystem:
@@ -192,13 +202,14 @@ def _told(mounted: Mounted, answer: _Answer) -> FileSystem:
     return FileSystem(mounted, space, answer.broken, answer.not_seen)
 
 
-def _without_twins(found: List[FileSystem]) -> List[FileSystem]:
+def _without_twins(found: List[FileSystem], named: Container[str]) -> List[FileSystem]:
     """Overlays tell the room of what they lie on: only one of those with the very same numbers is told."""
     kept: List[FileSystem] = []
     same: Dict[Space, FileSystem] = {}
     for one in found:
         other = same.get(one.space) if one.space is not None else None
-        if other is not None and "overlay" in (one.mounted.type, other.mounted.type):
+        overlaid = other is not None and "overlay" in (one.mounted.type, other.mounted.type)
+        if overlaid and one.mounted.path not in named:
             continue
         kept.append(one)
         if one.space is not None:
