@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftest import judged
@@ -172,6 +172,7 @@ HOSTILE = ("", "-1", "9" * 5000, "٣", "nan", "0x", "\x00", "\n", " ", "\udcff",
 
 @pytest.mark.parametrize("name", PARSERS)
 @given(data=st.data())
+@settings(max_examples=150, deadline=None)
 def test_whatever_a_file_holds_is_a_value_or_a_parse_error(name: str, data: st.DataObject) -> None:
     parse, good = PARSERS[name]
     at = data.draw(st.integers(0, len(good)))
@@ -187,6 +188,12 @@ def refusal(parse: Callable[[str], object], text: str) -> str:
     except ParseError as error:
         return str(error)
     return "understood"
+
+
+def test_mounts_that_lie_on_each_other_are_no_maze() -> None:
+    line = "{} {} 0:1 / / rw - tmpfs a rw\n"
+    text = line.format(1, 0) + line.format(2, 1) + line.format(1, 2)
+    assert len(parse_mountinfo(text).all) <= 3
 
 
 @pytest.mark.parametrize("name", PARSERS)

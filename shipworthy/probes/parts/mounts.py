@@ -156,10 +156,12 @@ def _rank(mounted: Mounted) -> Tuple[bool, int, int]:
 def _leads_to(path: str, over: Dict[Tuple[str, str], _Line]) -> str:
     """The id of the mount that one gets to by `path`."""
     current = ""
+    passed = {""}  # whoever says that two mounts lie on each other must not send us round for ever
     for prefix in _prefixes(path):
         line = over.get((current, prefix)) or over.get(("", prefix))
-        while line is not None:
+        while line is not None and line.id not in passed:
             current = line.id
+            passed.add(current)
             line = over.get((current, prefix))
     return current
 
