@@ -49,6 +49,8 @@ _PRESSURE = (
 )
 _SOFTNET = " ".join(["00010000", "00000000", "00000000", *["00000000"] * 9]) + "\n"
 """A CPU's receive queue, as before Linux 5.10: which CPU it is, the number of the line says."""
+_IN_FLIGHT = re.compile(r"^( *\d+ +\d+ \S+(?: \d+){8}) \d+ ", re.MULTILINE)
+"""What stands before the requests on their way in a line of diskstats: of disks that stand still, there are none."""
 SWAPS_HEADER = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 
@@ -77,6 +79,8 @@ def calm() -> dict[str, str]:
         "/proc/sys/fs/suid_dumpable": "0\n",
         "/proc/sys/kernel/core_pattern": "core\n",
         "/proc/sys/kernel/hung_task_detect_count": "0\n",
+        "/proc/diskstats": re.sub(_IN_FLIGHT, r"\1 0 ", _machine("/proc/diskstats")),
+        **{str(path): "0\n" for path in Path("/sys/fs/ext4").glob("*/errors_count")},
         "/dev/kmsg": "5,0,0,-;Linux version (a log of the lab's own)\n",
         "/proc/sys/kernel/random/boot_id": f"{uuid.uuid4()}\n",
     }

@@ -24,7 +24,7 @@ HELP = "the catalogue of checks: claim, reason, limits, proof"
 ROOT = Path(__file__).parents[1]
 FAULTS = ROOT / "lab" / "faults"
 
-STAND_INS = frozenset({"prepared", "prepared_interfaces", "rising"})
+STAND_INS = frozenset({"prepared", "prepared_interfaces", "prepared_self", "prepared_tree", "rising"})
 """The lab's ways of telling a host's kernel files instead of bringing about what they tell."""
 
 _HEAD = """\

@@ -67,9 +67,9 @@ def noexec_tmp(host: LabHost) -> Iterator[None]:
             host.run(["mount", "-o", "remount,exec", folder])
 
 
-@fault(turns=NOTHING)
+@fault(turns={"disks.space": "failed"})
 def full_disk(host: LabHost) -> Iterator[None]:
-    """Not a byte can be written to /, /tmp or /var/tmp. To be borne by what writes nothing."""
+    """Not a byte can be written to /, /tmp or /var/tmp. To be borne by what writes nothing, and told."""
     fillers = [f"{folder}/lab-filler" for folder in ("/srv", "/tmp", "/var/tmp")]
     try:
         for filler in fillers:

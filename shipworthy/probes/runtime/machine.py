@@ -2,7 +2,9 @@
 
 In: paths as they are on the host (`/proc/meminfo`). Out: texts, names, commands' outputs, bounded in size and time.
 Under a recorded tree nothing of this machine is ever seen: not its files, clock, user or commands. What a command said
-there lies in `commands/`, in a file whose name is the command's line with `/` as `%2F`.
+there lies in `commands/`, in a file whose name is the command's line with `/` as `%2F`. In the same way `statvfs/` and
+`stat/` hold what those calls say of a path, a field a line (`blocks 1000`); a file that begins with `no answer` is a
+call that never came back.
 """
 
 import errno
@@ -11,17 +13,40 @@ import stat
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from shipworthy.probes.runtime import child
 from shipworthy.probes.runtime.errors import NotSeen
-from shipworthy.probes.runtime.parse import parse_uptime
+from shipworthy.probes.runtime.parse import parse_keyed, parse_uptime
 
 MEBIBYTE = 2**20
 _TICKS_PER_SECOND = 100  # USER_HZ on every architecture that Linux has but alpha and ia64
 _BLOCK = 2**18
 
 Value = TypeVar("Value")
+
+
+class Room(NamedTuple):
+    """What statvfs(2) says of a file system: blocks of `frsize` bytes, and inodes."""
+
+    frsize: int
+    blocks: int
+    bfree: int
+    bavail: int
+    """Without what is kept for root."""
+    files: int
+    ffree: int
+
+
+class Node(NamedTuple):
+    """What stat(2) says of the file that a path leads to."""
+
+    major: int
+    minor: int
+    inode: int
+    nlink: int
+    blocks: int
+    """Of 512 bytes, whatever the file system's own are."""
 
 
 class Machine:
@@ -138,8 +163,38 @@ class Machine:
             raise NotSeen("the recorded tree does not tell what `{}` said".format(line)) from None
 
     def ask(self, function: Callable[[], Any], seconds: float) -> Any:
-        """Call what may block in the kernel, in a child. Raises `child.Abandoned`, `child.ChildError`."""
-        return child.ask(function, seconds)
+        """Call what may block in the kernel, in a child. Raises `child.Abandoned`, `child.ChildError`.
+
+        Nothing of a recorded tree blocks: there it is called as it is.
+        """
+        return function() if self.recorded else child.ask(function, seconds)
+
+    def statvfs(self, path: str) -> Room:
+        """How full the file system is that `path` lies in. May block: to be called by way of `ask`. Raises OSError."""
+        if self.recorded:
+            return Room(*self._recorded_call("statvfs", path, Room._fields))
+        with _told_as(path):
+            said = os.statvfs(_bytes(path))
+        return Room(said.f_frsize, said.f_blocks, said.f_bfree, said.f_bavail, said.f_files, said.f_ffree)
+
+    def stat(self, path: str) -> Node:
+        """What `path` leads to. May block: to be called by way of `ask`. Raises OSError."""
+        if self.recorded:
+            return Node(*self._recorded_call("stat", path, Node._fields))
+        with _told_as(path):
+            said = os.stat(_bytes(path))
+        return Node(os.major(said.st_dev), os.minor(said.st_dev), said.st_ino, said.st_nlink, said.st_blocks)
+
+    def _recorded_call(self, call: str, path: str, fields: Sequence[str]) -> List[int]:
+        name = "/{}/{}".format(call, path.replace("/", "%2F"))
+        try:
+            text = self.read(name)
+        except OSError:
+            raise NotSeen("the recorded tree does not tell what {} says of {}".format(call, path)) from None
+        if text.startswith("no answer"):
+            raise child.Abandoned(text.strip())
+        values = parse_keyed(text, name)
+        return [values[field] for field in fields]
 
     def uid(self) -> Optional[int]:
         """Whose eyes look: the effective user; for a recorded tree, whoever recorded /proc/self, if that is known."""
