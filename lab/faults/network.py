@@ -112,7 +112,7 @@ def cpu_behind(host: LabHost) -> Iterator[None]:
         yield
 
 
-@fault(turns={"network.tcp_drops": "failed"})
+@fault(turns={"network.tcp_drops": "failed", "ports.accept_queue": "warned"})
 def accept_queue_full(host: LabHost) -> Iterator[None]:
     """A server has stopped accepting, and clients go on trying."""
     with _python(host, _OVERFLOWING, "overflowing"):

@@ -13,7 +13,7 @@ from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
 pytestmark = pytest.mark.xdist_group("cpu")
 
 CASES = {
-    "busy": Case(cpu.cores_busy, "cores busy 9[56](.[0-9])? %, warning above 90 %"),
+    "busy": Case(cpu.cores_busy, "cores busy 9[3-6](.[0-9])? %, warning above 60 %"),
     "interrupted": Case(cpu.core_bound_by_interrupts, "core [0-9]+ serving interrupts 8[345](.[0-9])? %"),
     "stolen": Case(cpu.time_stolen, "time stolen by the hypervisor"),
     "overloaded": Case(cpu.overloaded, "load per core 5.*, warning above 2"),
@@ -22,9 +22,17 @@ CASES = {
 }
 
 
+POLICY = """
+plays:
+- hosts: busy
+  cpu:
+    busy: {warn_above: 60 %}   # what the probes use themselves is taken off, and the prepared counters do not have it
+"""
+
+
 @pytest.fixture(scope="module")
 def broken() -> Iterator[Broken]:
-    with broken_fleet(CASES) as made:
+    with broken_fleet(CASES, policy=POLICY) as made:
         yield made
 
 
@@ -42,7 +50,7 @@ def test_its_message_names_the_measure(broken: Broken, name: str) -> None:
 
 
 def test_the_evidence_says_what_the_time_went_to(broken: Broken) -> None:
-    assert any("user 80 %" in line for line in broken.run.of("busy")["cpu.busy"].evidence)
+    assert any(re.search("user (7[789]|80) %", line) for line in broken.run.of("busy")["cpu.busy"].evidence)
     assert any("softirq 84 %" in line for line in broken.run.of("interrupted")["cpu.core"].evidence)
 
 

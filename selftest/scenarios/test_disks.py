@@ -31,7 +31,7 @@ CASES = {
     "nearly-full": Case(disks.nearly_full_file_system, "/srv/data: space left 4 %, warning below 5 %"),
     "no-inodes": Case(disks.no_inodes_left, "/srv/data: inodes left 0 %, limit at least 3 %"),
     "thin": Case(storage.full_thin_pool, "vg-pool-tpool: data used 97 %, limit 90 %"),
-    "dead": Case(disks.dead_mount, r"/srv/data \(fuse.mute of mute\): no answer within 5 s: state [DS], in "),
+    "dead": Case(disks.dead_mount, r"/srv/data \(fuse.mute of mute\): no answer within (5|4\.\d) s: state [DS], in "),
     "read-only": Case(disks.read_only_against_fstab, "/srv/data is read-only: /etc/fstab has it as rw,noatime"),
     "corrupt": Case(storage.recorded_errors, r"sdy1 \(ext4\): errors recorded 3, limit 0"),
     "timeouts": Case(storage.timeouts, r"sdy: I/O timeouts in the window \d+, limit 10"),
@@ -118,7 +118,7 @@ def test_ten_dead_mounts_cost_one_deadline() -> None:
     assert run.turned == fault.turns, run
     told = run.of("db")["disks.mounts_answer"]
     assert re.fullmatch(r"10 mounts do not answer: /srv/data, (/srv/data-\d+, ){2}…", told.message)
-    assert told.evidence[0].startswith("/srv/data (fuse.mute of mute): no answer within 5 s")
+    assert re.match(r"/srv/data \(fuse.mute of mute\): no answer within (5|4\.\d) s", told.evidence[0])
     assert run.seconds < 25  # one after the other would take 50
 
 

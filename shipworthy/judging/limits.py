@@ -24,6 +24,8 @@ MILD = frozenset({FORK_REFUSED, TIME_WAIT_FULL, "SYN flooding", "audit backlog f
 """Kinds of hits at which the limit did what it is for."""
 
 _BYTES = "bytes of "
+_NOT_HERE = "no /proc/sys/net/"
+"""A limit that is the machine's own: the network namespace of a container has none of it."""
 
 
 class Hit(NamedTuple):
@@ -53,9 +55,9 @@ def rooms(limits: Limits, field: str) -> list[Headroom]:
     found: list[Headroom] | None = getattr(limits, field)
     if found is None:
         raise NotMeasured(f"{field}: {limits.unseen.get(field, 'not measured')}")
-    reasons = list(_reasons(limits, field))
-    if not found and reasons:
-        raise NotMeasured(reasons[0])
+    unknown = [reason for reason in _reasons(limits, field) if _NOT_HERE not in reason]
+    if not found and unknown:
+        raise NotMeasured(unknown[0])
     return sorted(found, key=lambda room: room.percent, reverse=True)
 
 
