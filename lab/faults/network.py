@@ -192,11 +192,14 @@ def every_other_packet_lost(host: LabHost) -> Iterator[None]:
 
 
 @fault(turns={"network.peer_round_trip": "failed"})
-def slow_link(host: LabHost) -> Iterator[None]:
-    """The link to a peer is so slow that packets wait for one another."""
-    with island(host):
-        host.shell("tc qdisc add dev eth1 root tbf rate 5kbit burst 200 limit 20000")
-        yield
+def slow_peer(host: LabHost) -> Iterator[None]:
+    """A peer answers each echo only after a while."""
+    with island(host) as far:
+        far.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all")
+        with host.background(far.command("python3", "-I", "-S", "-c", _SLOW_ECHO)):
+            answers = lambda: len(far.run("cat", "/proc/net/raw").stdout.splitlines()) > 1  # noqa: E731
+            wait_until(answers, within=10, what=f"{host.name}: the slow peer")
+            yield
 
 
 @fault(turns={"network.peer_mtu": "failed"})
@@ -247,6 +250,17 @@ sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 while True:
     sender.sendto(b"x" * 100, reader.getsockname())
     time.sleep(0.005)
+"""
+_SLOW_ECHO = """
+import socket, struct, threading
+one = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+while True:
+    packet, peer = one.recvfrom(65536)
+    echo = packet[(packet[0] & 15) * 4 :]
+    if echo[0] == 8:
+        checked = struct.unpack("!H", echo[2:4])[0] + 0x0800  # an answer differs by its type alone
+        answer = struct.pack("!BBH", 0, 0, (checked & 0xFFFF) + (checked >> 16)) + echo[4:]
+        threading.Timer(0.12, one.sendto, (answer, peer)).start()
 """
 _SINK = f"""
 import socket, threading

@@ -34,7 +34,7 @@ CASES = {
     "stuck": Case(network.clients_do_not_read, r"connections to peers that do not read 2\d, warning above 20"),
     "one-family": Case(network.peer_dead_on_ipv6, r"far: addresses that take no connection \(fd78::2: timed out\) 1"),
     "losing": Case(network.every_other_packet_lost, r"far 10.78.0.2: echoes lost \(30 of 60, which proves more than"),
-    "slow": Case(network.slow_link, r"far 10.78.0.2: round trip \d+ ms, limit 50 ms"),
+    "slow": Case(network.slow_peer, r"far 10.78.0.2: round trip \d+ ms, limit 50 ms"),
     "narrow": Case(network.large_packets_vanish, "far: 10.78.0.2: 1400 bytes arrive whole, not 1500"),
     "patient": Case(network.server_waits_for_ever, "server: still open to half a request after 2.* s, limit 1 s"),
 }

@@ -24,8 +24,8 @@ MILD = frozenset({FORK_REFUSED, TIME_WAIT_FULL, "SYN flooding", "audit backlog f
 """Kinds of hits at which the limit did what it is for."""
 
 _BYTES = "bytes of "
-_NOT_HERE = "no /proc/sys/net/"
-"""A limit that is the machine's own: the network namespace of a container has none of it."""
+_NOT_HERE = ("no /proc/sys/net/", "no /proc/net/stat/")
+"""Tables that are the machine's own: the network namespace of a container has none of them."""
 
 
 class Hit(NamedTuple):
@@ -55,7 +55,7 @@ def rooms(limits: Limits, field: str) -> list[Headroom]:
     found: list[Headroom] | None = getattr(limits, field)
     if found is None:
         raise NotMeasured(f"{field}: {limits.unseen.get(field, 'not measured')}")
-    unknown = [reason for reason in _reasons(limits, field) if _NOT_HERE not in reason]
+    unknown = [reason for reason in _reasons(limits, field) if not any(here in reason for here in _NOT_HERE)]
     if not found and unknown:
         raise NotMeasured(unknown[0])
     return sorted(found, key=lambda room: room.percent, reverse=True)
