@@ -1,8 +1,9 @@
 """`make demo`: a small fleet with some faults, and what the suite says of it over SSH. The report stays in reports/.
 
-web     is well                                  db      has much of it in swap
-app     waits for memory                         cache   is short of memory, under a waiver
-mail    refuses connections                      queue   prints a message of the day, which must not matter
+web     prints a message of the day, which       db      has much of it in swap
+        must not matter                          cache   is short of memory, under a waiver
+app     has spent its ports for one destination  queue   has a mount that does not answer
+mail    refuses connections
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lab.build import Lab, lab
-from lab.faults import login, memory
+from lab.faults import disks, login, memory, ports
 from lab.inventory import write_inventory
 from lab.requirements import available
 
@@ -43,12 +44,13 @@ def main() -> int:
         print(f"no demo: {reason}", file=sys.stderr)  # noqa: T201  this is a command's output
         return 1
     with lab(names=["web", "db", "app", "cache", "mail", "queue"]) as fleet, ExitStack() as stack:
-        _, db, app, cache, mail, queue = fleet
+        web, db, app, cache, mail, queue = fleet
         stack.enter_context(memory.swap_in_use(db))
-        stack.enter_context(memory.memory_pressure(app))
+        stack.enter_context(ports.ports_used_up(app))
         stack.enter_context(memory.low_memory(cache))
         stack.enter_context(login.refused(mail))
-        stack.enter_context(login.talkative_shell(queue))
+        stack.enter_context(disks.dead_mount(queue))
+        stack.enter_context(login.talkative_shell(web))
         status = _run_suite(fleet)
     print("Some hosts were broken on purpose: look at the report." if status == 1 else f"exit status {status}, not 1")  # noqa: T201
     return 0 if status == 1 else 1

@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "reports" / "latest" / "report.html"
 PICTURE = ROOT / "docs" / "report.png"
-SIZE = (1280, 1150)
-OPENED = "memory.swap_used"
+SIZE = (1280, 1250)
+OPENED = "ports.exhausted"
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
 _OPEN = f"""
 <script>addEventListener("load", () => setTimeout(() => {{
