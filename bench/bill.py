@@ -34,7 +34,7 @@ for _ in range({PROCESSES} - {_WORKERS} - 1):
         live()
 for worker in range({_WORKERS}):
     if child():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (2 * each + 100,) * 2)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4 * each,) * 2)
         listener = socket.socket()
         listener.bind(("127.0.0.1", 20000 + worker))
         listener.listen(8)

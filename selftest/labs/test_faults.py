@@ -5,16 +5,22 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 
 import lab.faults
 from lab import Lab, LabHost
+from lab.faults.disks import place_to_fill
 from lab.faults.places import old_python
 from shipworthy.checks import catalogue
 
 CHECKS = catalogue([lab.faults.TESTS])
+
+
+WITHIN: dict[str, Callable[[LabHost], AbstractContextManager[object]]] = {"disks.filling": place_to_fill}
+"""What a fault needs that is to be there between two runs of the suite."""
 
 
 def faults() -> Iterator[tuple[str, Any]]:
@@ -53,7 +59,7 @@ def test_a_fault_is_there_and_then_gone(fleet: Lab, name: str) -> None:
         pytest.skip("this machine has no Python 3.6 in ~/.pyenv/versions")
     before = state(db), state(web)
     fault: Callable[[LabHost], Any] = FAULTS[name]
-    with fault(db) as injected:
+    with WITHIN.get(name, nullcontext)(db), fault(db) as injected:
         assert {turn.host for turn in injected.turns} <= {"db", ""}
         assert web.login("true").returncode == 0
     assert state(web) == before[1]

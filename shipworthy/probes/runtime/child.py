@@ -149,7 +149,7 @@ def _reap(pid: int, until: float) -> Any:
             return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
         if time.monotonic() >= until:
             return None
-        time.sleep(pause)
+        select.select([], [], [], pause)  # sleep would wait for a time of a clock, which may not be the kernel's here
         pause = min(pause * 2, 0.02)
 
 

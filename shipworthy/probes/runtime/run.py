@@ -28,7 +28,7 @@ NICENESS = 10
 
 _PATIENCE = 2.0  # seconds after which a working probe is overtaken by the next; in all at most a quarter of the time
 _FINISHING = 2.0  # seconds kept before the deadline for what comes after a window; at most a tenth of it
-_EXCHANGING = 1.0  # seconds from the request for which the document waits for questions that are still to come
+_EXCHANGING = 3.0  # seconds from the request for which the document waits for questions that are still to come
 _PROBES = "shipworthy.probes."
 
 
