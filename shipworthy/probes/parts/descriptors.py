@@ -51,7 +51,7 @@ def _read(machine: Machine) -> Descriptors:
     shared: Dict[int, Set[int]] = {}
     deleted: List[Deleted] = []
     inotify: List[Tuple[int, int]] = []
-    denied = 0
+    denied, setdefault = 0, sockets.setdefault
     for name in machine.list("/proc"):
         if not name.isdigit():
             continue
@@ -65,9 +65,9 @@ def _read(machine: Machine) -> Descriptors:
             continue
         counts[pid] = len(links)
         for descriptor, target in links:
-            if target.startswith(_SOCKET):
-                inode = int(target[len(_SOCKET) : -1])
-                other = sockets.setdefault(inode, pid)
+            if target[:8] == _SOCKET:
+                inode = int(target[8:-1])
+                other = setdefault(inode, pid)
                 if other != pid:
                     shared.setdefault(inode, {other}).add(pid)
             elif target.endswith(_DELETED) and target.startswith("/"):

@@ -10,6 +10,7 @@ call that never came back.
 import errno
 import os
 import stat
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from shipworthy.probes.runtime.parse import parse_keyed, parse_uptime
 MEBIBYTE = 2**20
 _TICKS_PER_SECOND = 100  # USER_HZ on every architecture that Linux has but alpha and ia64
 _BLOCK = 2**18
+_READS_UTF8 = sys.getfilesystemencoding() == "utf-8"  # not so under LC_ALL=C on Python 3.6
 
 Value = TypeVar("Value")
 
@@ -108,14 +110,16 @@ class Machine:
         with _told_as(path):
             folder = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         found = []
+        append, readlink = found.append, os.readlink  # tens of thousands, on a host of many connections
         try:
             for name in os.listdir(folder):
-                with suppress(OSError):  # not told of: descriptors come and go, and whatever is no link has no target
-                    target = os.readlink(name.encode("ascii", "surrogateescape"), dir_fd=folder)
-                    found.append((name, target.decode("utf-8", "surrogateescape")))
+                try:
+                    append((name, readlink(name, dir_fd=folder)))
+                except OSError:
+                    continue  # descriptors come and go, and whatever is no link has no target
         finally:
             os.close(folder)
-        return found
+        return found if _READS_UTF8 else [(name, _text(target)) for name, target in found]
 
     def read_records(self, path: str, at_most: int) -> str:
         """What a device like /dev/kmsg has to give now, without waiting for more; the newest `at_most` bytes of it."""
@@ -297,6 +301,10 @@ def _read(descriptor: int, path: str, at_most: int) -> bytes:
         parts.append(part)
         left -= len(part)
     raise OSError(errno.EFBIG, "is longer than {} bytes".format(at_most), path)
+
+
+def _text(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _bytes(path: str) -> bytes:
