@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -149,8 +150,21 @@ def subject_of(file: Path) -> str:
 def _functions(folders: Iterable[Path]) -> Iterator[tuple[Path, ast.FunctionDef]]:
     for file in (file for folder in folders for file in sorted(folder.rglob("test_*.py"))):
         with suppress(OSError, SyntaxError, ValueError):
-            tree = ast.parse(file.read_bytes())
-            yield from ((file, node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+            yield from ((file, node) for node in _functions_in(str(file), file.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=256)
+def _functions_in(file: str, _changed: int) -> tuple[ast.FunctionDef, ...]:
+    """The functions of a file, those of its classes too; an engineer waits for it, so none is looked into."""
+    found: list[ast.FunctionDef] = []
+    inside: list[ast.AST] = [ast.parse(Path(file).read_bytes())]
+    while inside:
+        for node in getattr(inside.pop(), "body", ()):
+            if isinstance(node, ast.FunctionDef):
+                found.append(node)
+            elif isinstance(node, ast.ClassDef | ast.If | ast.With | ast.Try):
+                inside.append(node)
+    return tuple(found)
 
 
 def _id_of(function: ast.FunctionDef) -> str | None:

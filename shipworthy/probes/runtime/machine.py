@@ -13,7 +13,7 @@ import stat
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from shipworthy.probes.runtime import child
@@ -109,7 +109,7 @@ class Machine:
         """The symbolic links in a directory and what they say; one that is gone meanwhile is left out."""
         with _told_as(path):
             folder = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-        found = []
+        found: List[Tuple[str, str]] = []
         append, readlink = found.append, os.readlink  # tens of thousands, on a host of many connections
         try:
             for name in os.listdir(folder):
