@@ -25,7 +25,7 @@ from shipworthy.judging.storage import (
     trip_verdicts,
 )
 from shipworthy.policy import HostPolicy
-from shipworthy.policy.disks import Device, Mount
+from shipworthy.policy._disks_items import Device, Mount
 from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.disks import Disks
 from shipworthy.snapshot import Facts, Previous

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from shipworthy.errors import NotMeasured
 from shipworthy.policy import HostPolicy, Verdict
-from shipworthy.policy.disks import Device as Caps
+from shipworthy.policy._disks_items import Device as Caps
 from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.parts.blocks import Device, Rates
 from shipworthy.probes.parts.corruption import Corruption

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from shipworthy.errors import NotMeasured
 from shipworthy.policy import HostPolicy, Limit, Verdict
-from shipworthy.policy.disks import Mount
+from shipworthy.policy._disks_items import Mount
 from shipworthy.policy.language.units import BYTES, SECONDS
 from shipworthy.probes.disks import available_counter
 from shipworthy.probes.parts.deleted import DeletedFiles, HeldOn

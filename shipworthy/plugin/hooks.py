@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextvars import Token
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shipworthy.checks import CHECKS
+from shipworthy.checks import CHECKS, subject_of
 from shipworthy.errors import ShipworthyError, UsageError
 from shipworthy.outcome import cut
 from shipworthy.plugin import ending, fixtures, loop
@@ -64,6 +65,13 @@ class Hooks:
         """Our own checks are about to be collected."""
         if isinstance(collector, pytest.Directory) and collector.path == CHECKS:
             fixtures.provide_to(collector)
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """`-m memory or cpu`: the other subjects' files would be read for nothing, and an engineer waits."""
+        wanted = str(self._config.option.markexpr or "").split(" or ")
+        plain = all(name.isidentifier() and name != "not" for name in wanted)
+        ours = collection_path.parent == CHECKS and collection_path.name.startswith("test_")
+        return True if plain and ours and subject_of(collection_path) not in wanted else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self) -> Generator[None, object, object]:

@@ -5,7 +5,7 @@ Facts and formulas: RFC 5905; node-mixin; Checkmk's chrony and ntp checks; adjti
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
@@ -14,7 +14,9 @@ from shipworthy.policy.language.form import VALUE_ERROR
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import COUNT, SECONDS
-from shipworthy.probes.clock import Request
+
+if TYPE_CHECKING:
+    from shipworthy.probes.clock import Request
 
 MOST_EXCHANGES = 64
 """What a host may be asked, and what its answers may take."""
@@ -108,4 +110,6 @@ class Policy(SubjectPolicy):
             return None
         keeper = not wanted.isdisjoint({"synchronised", "accuracy", "sources"})
         measured = not wanted.isdisjoint({"offset", "odd_one_out"})
+        from shipworthy.probes.clock import Request  # only for what is asked: an engineer waits
+
         return Request(exchanges=int(self.exchanges) if measured else 0, keeper=keeper, sources="sources" in wanted)

@@ -5,12 +5,14 @@ Facts and formulas: kernel Documentation/scheduler/sched-bwc, Documentation/acco
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import COUNT, PERCENT, RATIO
-from shipworthy.probes.cpu import Request
+
+if TYPE_CHECKING:
+    from shipworthy.probes.cpu import Request
 
 
 class Policy(SubjectPolicy):
@@ -112,6 +114,8 @@ class Policy(SubjectPolicy):
         known = {"busy", "core", "steal", "load", "pressure", "throttled"}
         if not wanted <= known:
             wanted = known
+        from shipworthy.probes.cpu import Request  # only for what is asked: an engineer waits
+
         return Request(
             usage=not wanted.isdisjoint({"busy", "core", "steal"}),
             pressure=not wanted.isdisjoint({"load", "pressure"}),

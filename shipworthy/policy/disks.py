@@ -5,67 +5,21 @@ Facts and formulas: kernel Documentation/admin-guide/iostats, statvfs(3), proc_p
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from shipworthy.policy._disks_items import Device, Mount
 from shipworthy.policy.language.limit import Limit
-from shipworthy.policy.language.subject import Items, Part, SubjectPolicy, limit, setting
-from shipworthy.policy.language.units import BYTES, BYTES_PER_SECOND, COUNT, PER_SECOND, PERCENT, SECONDS
-from shipworthy.probes.disks import Request
+from shipworthy.policy.language.subject import Items, SubjectPolicy, limit, setting
+from shipworthy.policy.language.units import BYTES, COUNT, PERCENT, SECONDS
+
+if TYPE_CHECKING:
+    from shipworthy.probes.disks import Request
 
 _WINDOW = frozenset({"device_errors", "devices_run", "io_moves", "wait", "device_load"})
 _NFS = frozenset({"nfs_calls", "nfs_trip"})
 _SAN = frozenset({"fc_ports", "fc_errors", "iscsi_sessions", "multipath"})
-
-
-class Mount(Part):
-    """One mount that must be there; by its path."""
-
-    source: str = Field("", description="From where: a device, `UUID=…`, `server:/export`; empty: not judged.")
-    type: str = Field("", description="Of which type, such as `ext4`, `nfs4`; empty: not judged.")
-    options: list[str] = Field([], description="Options that it must have, such as `rw`, `noexec`, `hard`, `vers=4.2`.")
-    without: list[str] = Field([], description="Options that it must not have.")
-    space: Limit = limit(
-        PERCENT,
-        warn_below=None,
-        fail_below=None,
-        words="space left",
-        says="Its own bound on space left, instead of the general one, however much that is in bytes.",
-        source="what is said here",
-    )
-    space_bytes: Limit = limit(
-        BYTES,
-        warn_below=None,
-        fail_below=None,
-        check="space",
-        words="space left",
-        says="The same in bytes.",
-        source="what is said here",
-    )
-
-
-class Device(Part):
-    """What one block device may do; by its name as in /dev, or in /dev/mapper."""
-
-    operations: Limit = limit(
-        PER_SECOND,
-        warn_above=None,
-        fail_above=None,
-        check="device_load",
-        words="reads and writes",
-        says="What it was bought for, or is capped at, in reads and writes.",
-        source="what is said here",
-    )
-    throughput: Limit = limit(
-        BYTES_PER_SECOND,
-        warn_above=None,
-        fail_above=None,
-        check="device_load",
-        words="throughput",
-        says="The same in bytes read and written.",
-        source="what is said here",
-    )
 
 
 class Policy(SubjectPolicy):
@@ -290,6 +244,8 @@ class Policy(SubjectPolicy):
         wanted = {check.partition(".")[2] for check in checks if check.startswith("disks.")}
         if not wanted:
             return None
+        from shipworthy.probes.disks import Request  # only for what is asked: an engineer waits
+
         return Request(
             space=not wanted.isdisjoint({"space", "inodes", "full_soon", "mounts_answer", "deleted_files"}),
             thin="thin_pools" in wanted,

@@ -9,7 +9,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -19,7 +19,9 @@ from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Items, Part, SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import COUNT, PER_SECOND, PERCENT
 from shipworthy.probes.parts.crossings import Allowed
-from shipworthy.probes.ports import Request
+
+if TYPE_CHECKING:
+    from shipworthy.probes.ports import Request
 
 _SOCKETS = re.compile(
     r"(?:(?P<protocol>tcp|udp)/)?(?:(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?|(?P<name>[a-z][a-z0-9_.-]*))"
@@ -253,6 +255,8 @@ class Policy(SubjectPolicy):
         if not wanted:
             return None
         bounds = [bound.doubt for bound in (self.spent, self.spent_udp, self.spent_early, self.time_wait)]
+        from shipworthy.probes.ports import Request  # only for what is asked: an engineer waits
+
         return Request(
             spent=not wanted.isdisjoint({"exhausted", "exhausted_udp", "exhausted_early", "time_wait"}),
             listening=not wanted.isdisjoint({"listens", "closed", "nothing_else", "range"}),

@@ -6,7 +6,7 @@ Facts and formulas: proc(5), core(5), systemd.service(5), kernel Documentation/a
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -15,7 +15,9 @@ from shipworthy.policy.language.form import VALUE_ERROR
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Items, Part, SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import BYTES, COUNT, PERCENT, SECONDS
-from shipworthy.probes.processes import Request
+
+if TYPE_CHECKING:
+    from shipworthy.probes.processes import Request
 
 _FORMS = {
     "executable": ("/.*", "is no path, such as /usr/sbin/nginx"),
@@ -248,6 +250,8 @@ class Policy(SubjectPolicy):
         of_services = {claim for claim in wanted if claim.startswith("service_")}
         if wanted == of_services and not self.services:
             return None
+        from shipworthy.probes.processes import Request  # only for what is asked: an engineer waits
+
         return Request(
             busy=not wanted.isdisjoint({"pegged", "livelock"}),
             states=not wanted.isdisjoint({"zombies", "uninterruptible", "stopped"}),
