@@ -84,7 +84,8 @@ def _wrong_bound(bound: Node, check: str, direction: str, subjects: Subjects) ->
     limits = limits_of(check, subjects)
     fitting = [limit for limit in limits if limit.direction == direction]
     if not limits:
-        return f"nothing that {check} measures has a limit to be exceeded; leave it out"
+        told = check if check.isprintable() else repr(check)
+        return f"nothing that {told} measures has a limit to be exceeded; leave it out"
     if not fitting:
         return f"{check} is bounded from {limits[0].direction}: write {BOUND_KEYS[limits[0].direction]}"
     try:
