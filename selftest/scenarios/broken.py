@@ -3,17 +3,21 @@
     refused ✗  dropped ✗  mute ✗  …  well ✓  fine ✓
 
 One run is enough: a fault may turn only what it declares, on its own host, so the run must turn the union of them.
+`Faults` holds the tests of that, which are the same for every subject.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
+
+import pytest
 
 from lab import Lab, LabHost, lab
-from lab.faults import TESTS, Injected
+from lab.faults import TESTS, Injected, Turn
 from selftest.scenarios.suite import Run, suite
 from shipworthy.checks import catalogue
 
@@ -62,3 +66,42 @@ def broken_fleet(cases: Mapping[str, Case], *arguments: str, policy: str | None 
         hosts = {host.name: host for host in fleet}
         injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in cases.items()}
         yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values(), policy=policy))
+
+
+class Faults:
+    """A subject's faults, each on a host of its own: to be inherited, with `cases`, by the class that tests them."""
+
+    cases: ClassVar[Mapping[str, Case]]
+    policy: ClassVar[str | None] = None
+    arguments: ClassVar[tuple[str, ...]] = ()
+    of_fleet: ClassVar[frozenset[Turn]] = frozenset()
+    """What the faults turn of the whole set, taken together."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def broken(cls) -> Iterator[Broken]:
+        with broken_fleet(cls.cases, *cls.arguments, policy=cls.policy) as made:
+            yield made
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "case" in metafunc.fixturenames:
+            metafunc.parametrize("case", self.cases)
+
+    def test_exactly_what_the_fault_declares_turns(self, broken: Broken, case: str) -> None:
+        declared = {turn for turn in broken.injected[case].turns if turn.host == case}
+        assert {turn for turn in broken.run.turned if turn.host == case} == declared, broken.run
+
+    def test_one_line_names_the_culprit(self, broken: Broken, case: str) -> None:
+        turned = {turn.check for turn in broken.injected[case].turns if turn.host == case}
+        said = {one.message for one in broken.run.results if one.host == case and one.check in turned}
+        assert not any("\n" in message for message in said)
+        assert self.cases[case].says is None or any(re.search(self.cases[case].says or "", one) for one in said), said
+
+    def test_nothing_but_the_declared_turns(self, broken: Broken) -> None:
+        declared = {turn for injected in broken.injected.values() for turn in injected.turns}
+        assert broken.run.turned == declared | self.of_fleet
+        assert broken.run.status == 1
+
+    def test_the_hosts_that_are_well_are_untouched(self, broken: Broken) -> None:
+        for name in WELL:
+            assert broken.untouched(name)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab import lab
 from lab.faults import disks, storage
-from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+from selftest.scenarios.broken import Broken, Case, Faults
 from selftest.scenarios.suite import suite
 
 pytestmark = pytest.mark.xdist_group("disks")
@@ -53,49 +52,24 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def broken() -> Iterator[Broken]:
-    with broken_fleet(CASES, policy=POLICY) as made:
-        yield made
+class TestFaults(Faults):
+    cases = CASES
+    policy = POLICY
 
-
-@pytest.mark.parametrize("name", CASES)
-def test_exactly_what_the_fault_declares_turns(broken: Broken, name: str) -> None:
-    assert {turn for turn in broken.run.turned if turn.host == name} == broken.injected[name].turns, broken.run
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_its_message_names_the_measure(broken: Broken, name: str) -> None:
-    (check,) = {turn.check for turn in broken.injected[name].turns}
-    message = broken.run.of(name)[check].message
-    assert re.search(CASES[name].says or "", message), message
-    assert "\n" not in message
-
-
-@pytest.mark.parametrize(
-    ("name", "check", "culprit"),
-    [
-        ("full", "disks.space", "0 B of 4 MiB left on lab (tmpfs)"),
-        ("deleted", "disks.deleted_files", "8 MiB in /var/tmp/lab.log, held by sleep["),
-        ("corrupt", "disks.corruption", "the last one: ext4_lookup"),
-        ("soft", "disks.network_options", "soft, local_lock=all: files:/export (nfs4)"),
-        ("unplugged", "disks.fc_ports", "host4 (0x1000000000000004) is Linkdown"),
-        ("no-path", "disks.multipath", "sdx is blocked"),
-    ],
-)
-def test_its_evidence_names_the_culprit(broken: Broken, name: str, check: str, culprit: str) -> None:
-    evidence = broken.run.of(name)[check].evidence
-    assert any(culprit in line for line in evidence), evidence
-
-
-def test_nothing_but_the_declared_turns(broken: Broken) -> None:
-    assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
-    assert broken.run.status == 1
-
-
-def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
-    for name in WELL:
-        assert broken.untouched(name)
+    @pytest.mark.parametrize(
+        ("name", "check", "culprit"),
+        [
+            ("full", "disks.space", "0 B of 4 MiB left on lab (tmpfs)"),
+            ("deleted", "disks.deleted_files", "8 MiB in /var/tmp/lab.log, held by sleep["),
+            ("corrupt", "disks.corruption", "the last one: ext4_lookup"),
+            ("soft", "disks.network_options", "soft, local_lock=all: files:/export (nfs4)"),
+            ("unplugged", "disks.fc_ports", "host4 (0x1000000000000004) is Linkdown"),
+            ("no-path", "disks.multipath", "sdx is blocked"),
+        ],
+    )
+    def test_its_evidence_names_the_culprit(self, broken: Broken, name: str, check: str, culprit: str) -> None:
+        evidence = broken.run.of(name)[check].evidence
+        assert any(culprit in line for line in evidence), evidence
 
 
 def test_a_file_system_that_fills_between_two_runs(tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab import lab
 from lab.faults import Turn, network
-from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+from selftest.scenarios.broken import WELL, Broken, Case, Faults
 from selftest.scenarios.suite import suite
 
 pytestmark = pytest.mark.xdist_group("network")
@@ -70,47 +69,26 @@ OF_ITEMS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def broken() -> Iterator[Broken]:
-    with broken_fleet(CASES, policy=POLICY) as made:
-        yield made
+class TestFaults(Faults):
+    cases = CASES
+    policy = POLICY
 
+    @pytest.mark.parametrize(
+        ("name", "check", "says"),
+        [
+            ("overflowing", "network.tcp_drops", "port 7000 of 127.0.0.1"),
+            ("stuck", "network.stuck_readers", "127.0.0.1:7000 to 127.0.0.1: 2"),
+            ("bonded", "network.bonds", "eth2 is down"),
+        ],
+    )
+    def test_its_evidence_names_the_culprit(self, broken: Broken, name: str, check: str, says: str) -> None:
+        assert any(says in line for line in broken.run.of(name)[check].evidence), broken.run.of(name)[check].evidence
 
-@pytest.mark.parametrize("name", CASES)
-def test_exactly_what_the_fault_declares_turns(broken: Broken, name: str) -> None:
-    assert {turn for turn in broken.run.turned if turn.host == name} == broken.injected[name].turns, broken.run
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_its_message_names_the_measure(broken: Broken, name: str) -> None:
-    for check in {turn.check for turn in broken.injected[name].turns if turn.check.startswith("network.")}:
-        message = broken.run.of(name)[check].message
-        assert re.search(CASES[name].says or "", message), message
-        assert "\n" not in message
-
-
-@pytest.mark.parametrize(
-    ("name", "check", "says"),
-    [
-        ("overflowing", "network.tcp_drops", "port 7000 of 127.0.0.1"),
-        ("stuck", "network.stuck_readers", "127.0.0.1:7000 to 127.0.0.1: 2"),
-        ("bonded", "network.bonds", "eth2 is down"),
-    ],
-)
-def test_its_evidence_names_the_culprit(broken: Broken, name: str, check: str, says: str) -> None:
-    assert any(says in line for line in broken.run.of(name)[check].evidence), broken.run.of(name)[check].evidence
-
-
-def test_nothing_but_the_declared_turns(broken: Broken) -> None:
-    assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
-    assert broken.run.status == 1
-
-
-def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
-    assert broken.untouched(WELL[1])
-    well = broken.run.of(WELL[0])
-    assert all(result.outcome in {"passed", "skipped"} for result in well.values())
-    assert {check for check, result in well.items() if check in OF_ITEMS and result.outcome == "passed"} == OF_ITEMS
+    def test_the_hosts_that_are_well_are_untouched(self, broken: Broken) -> None:
+        assert broken.untouched(WELL[1])
+        well = broken.run.of(WELL[0])
+        assert all(result.outcome in {"passed", "skipped"} for result in well.values())
+        assert {check for check, result in well.items() if check in OF_ITEMS and result.outcome == "passed"} == OF_ITEMS
 
 
 def test_a_link_that_flapped_between_two_runs(tmp_path: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from lab import lab
 from lab.faults import Turn, ports
-from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+from selftest.scenarios.broken import WELL, Broken, Case, Faults
 from selftest.scenarios.suite import suite
 
 pytestmark = pytest.mark.xdist_group("ports")
@@ -64,50 +63,26 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def broken() -> Iterator[Broken]:
-    with broken_fleet(CASES, policy=POLICY) as made:
-        yield made
+class TestFaults(Faults):
+    cases = CASES
+    policy = POLICY
 
+    @pytest.mark.parametrize("name", ["used-up", "half"])
+    def test_its_evidence_names_the_process(self, broken: Broken, name: str) -> None:
+        assert any("python3[" in line for line in broken.run.of(name)["ports.exhausted"].evidence)
 
-@pytest.mark.parametrize("name", CASES)
-def test_exactly_what_the_fault_declares_turns(broken: Broken, name: str) -> None:
-    assert {turn for turn in broken.run.turned if turn.host == name} == broken.injected[name].turns, broken.run
+    def test_udp_ports_are_told_with_their_holder(self, broken: Broken) -> None:
+        assert "python3 holds 90" in broken.run.of("udp")["ports.exhausted_udp"].evidence
 
+    def test_a_full_queue_is_told_with_its_program(self, broken: Broken) -> None:
+        (line,) = broken.run.of("queue")["ports.accept_queue"].evidence
+        assert re.fullmatch(r"6 of 8 wait for python3\[\d+\]", line)
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.says])
-def test_its_message_names_the_measure(broken: Broken, name: str) -> None:
-    turned = {turn.check for turn in broken.injected[name].turns}
-    (check,) = turned if len(turned) == 1 else turned - {"ports.range", "ports.exhausted"} or {"ports.exhausted"}
-    (message,) = {one.message for one in broken.run.results if (one.host, one.check) == (name, check) and one.message}
-    assert re.search(CASES[name].says or "", message), message
-    assert "\n" not in message
-
-
-@pytest.mark.parametrize("name", ["used-up", "half"])
-def test_its_evidence_names_the_process(broken: Broken, name: str) -> None:
-    assert any("python3[" in line for line in broken.run.of(name)["ports.exhausted"].evidence)
-
-
-def test_udp_ports_are_told_with_their_holder(broken: Broken) -> None:
-    assert "python3 holds 90" in broken.run.of("udp")["ports.exhausted_udp"].evidence
-
-
-def test_a_full_queue_is_told_with_its_program(broken: Broken) -> None:
-    (line,) = broken.run.of("queue")["ports.accept_queue"].evidence
-    assert re.fullmatch(r"6 of 8 wait for python3\[\d+\]", line)
-
-
-def test_nothing_but_the_declared_turns(broken: Broken) -> None:
-    assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
-    assert broken.run.status == 1
-
-
-def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
-    for name in WELL:
-        results = broken.run.of(name).values()
-        assert results
-        assert all(result.outcome in {"passed", "skipped"} for result in results)
+    def test_the_hosts_that_are_well_are_untouched(self, broken: Broken) -> None:
+        for name in WELL:
+            results = broken.run.of(name).values()
+            assert results
+            assert all(result.outcome in {"passed", "skipped"} for result in results)
 
 
 def test_an_ordinary_user_is_told_what_needs_root() -> None:

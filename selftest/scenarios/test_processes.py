@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab import lab
 from lab.faults import processes
-from selftest.scenarios.broken import WELL, Broken, Case, broken_fleet
+from selftest.scenarios.broken import Case, Faults
 from selftest.scenarios.suite import suite
 
 pytestmark = pytest.mark.xdist_group("processes")
@@ -66,32 +65,9 @@ plays:
 """
 
 
-@pytest.fixture(scope="module")
-def broken() -> Iterator[Broken]:
-    with broken_fleet(CASES, policy=POLICY) as made:
-        yield made
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_exactly_what_the_fault_declares_turns(broken: Broken, name: str) -> None:
-    assert {turn for turn in broken.run.turned if turn.host == name} == broken.injected[name].turns, broken.run
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_its_messages_name_the_culprit(broken: Broken, name: str) -> None:
-    for check in {turn.check for turn in broken.injected[name].turns}:
-        message = broken.run.of(name)[check].message
-        assert re.search(CASES[name].says or "", message), message
-        assert "\n" not in message
-
-
-def test_nothing_but_the_declared_turns(broken: Broken) -> None:
-    assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
-
-
-def test_the_hosts_that_are_well_are_untouched(broken: Broken) -> None:
-    for name in WELL:
-        assert broken.untouched(name)
+class TestFaults(Faults):
+    cases = CASES
+    policy = POLICY
 
 
 def test_a_connection_that_was_there_at_the_earlier_run_is_told(tmp_path: Path) -> None:
