@@ -14,10 +14,13 @@ import pytest
 from selftest import judged
 from selftest.socket_tables import Socket, bound, connections, listen, tcp, tcp6, udp, udp6
 from shipworthy.probes.parts.addresses import address_of
+from shipworthy.probes.parts.descriptors import read_all_descriptors, read_descriptors
 from shipworthy.probes.parts.listening import read_diagnosis, read_queues
+from shipworthy.probes.parts.owners import Owner, Owners
 from shipworthy.probes.parts.sockets import Flow, Listener, Sockets, Use, read_sockets
 from shipworthy.probes.runtime.errors import NotSeen, ParseError
 from shipworthy.probes.runtime.machine import Machine
+from shipworthy.probes.runtime.seen import Eyes
 
 ANY, ANY6 = "0.0.0.0", "::"
 HERE, DB = "192.0.2.1", "192.0.2.9"
@@ -193,6 +196,22 @@ def test_the_beginning_of_the_tables_tells_the_queues(tmp_path: Path) -> None:
 def test_a_recorded_tree_is_not_asked_for_a_diagnosis(tmp_path: Path) -> None:
     with pytest.raises(NotSeen):
         read_diagnosis(Machine(str(tmp_path)))
+
+
+def test_whoever_holds_a_socket_is_found_among_very_many(tmp_path: Path) -> None:
+    held = {f"/proc/7/fd/{number}": f"link:socket:[{90_000 + number}]" for number in range(2000)}
+    held["/proc/7/fd/1999"] = "link:anon_inode:[eventpoll]"
+    machine = Machine(str(judged.write(tmp_path, {**held, "/proc/7/comm": "nginx\n"})))
+    some = read_descriptors(machine)
+    assert (some.counts, some.unread) == ({7: 2000}, 108 * 15)
+    assert len(some.sockets) == 1999 - some.unread and not {91_001, 91_998} <= set(some.sockets)
+    owners = Owners(Eyes(machine))
+    assert owners.of(90_001) == [Owner(7, "nginx")]
+    assert "all descriptors" not in [name for _, name in machine._looks]
+    assert owners.of(91_001) == [Owner(7, "nginx")]
+    assert owners.of(4711) == []
+    whole = read_all_descriptors(machine)
+    assert (whole.counts, whole.unread, len(whole.sockets)) == ({7: 2000}, 0, 1999)
 
 
 def test_fifty_thousand_sockets_cost_a_tenth_of_a_second_and_little_memory(tmp_path: Path) -> None:
