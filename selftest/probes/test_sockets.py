@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 import tracemalloc
@@ -13,11 +14,13 @@ import pytest
 
 from selftest import judged
 from selftest.socket_tables import Socket, bound, connections, listen, tcp, tcp6, udp, udp6
+from shipworthy.probes.parts import sock_diag, sockets
 from shipworthy.probes.parts.addresses import address_of
 from shipworthy.probes.parts.descriptors import read_all_descriptors, read_descriptors
+from shipworthy.probes.parts.gather import Listener
 from shipworthy.probes.parts.listening import read_diagnosis, read_queues
 from shipworthy.probes.parts.owners import Owner, Owners
-from shipworthy.probes.parts.sockets import Flow, Listener, Sockets, Use, read_sockets
+from shipworthy.probes.parts.sockets import Flow, Sockets, Use, read_sockets
 from shipworthy.probes.runtime.errors import NotSeen, ParseError
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.seen import Eyes
@@ -253,6 +256,37 @@ def test_the_kernel_prints_what_is_expected_of_it() -> None:
         went = found.outgoing[Flow("127.0.0.1", "127.0.0.1", port)]
         assert (went.open, went.inode, went.spent) == (1, _inode(client), 1)
         assert accepted.getpeername()[0] == "::ffff:127.0.0.1"
+
+
+def test_diagnosis_and_tables_tell_the_same() -> None:
+    with both_families() as (server, client, accepted), socket.create_server(("127.0.0.1", 0)) as other:
+        accepted.shutdown(socket.SHUT_WR)
+        with socket.create_connection(other.getsockname()):
+            asked, printed = read_sockets(Machine()), sockets.read_tables(Machine())
+        ours = {_inode(one) for one in (server, other)}
+        for told in (asked, printed):
+            assert sorted(one for one in told.listeners if one.inode in ours) == sorted(
+                [
+                    Listener("tcp6", "::", server.getsockname()[1], os.getuid(), _inode(server), 0, None),
+                    Listener("tcp", "127.0.0.1", other.getsockname()[1], os.getuid(), _inode(other), 1, None),
+                ]
+            )
+            assert told.closing[_inode(client)] == Flow("127.0.0.1", "127.0.0.1", server.getsockname()[1])
+        for port in (server.getsockname()[1], other.getsockname()[1]):
+            flow = Flow("127.0.0.1", "127.0.0.1", port)
+            assert asked.outgoing[flow] == printed.outgoing[flow] and asked.incoming[flow] == printed.incoming[flow]
+
+
+def test_without_socket_diagnosis_the_tables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sock_diag, "_TCPDIAG_GETSOCK", 9999)
+    with pytest.raises(OSError, match="Invalid argument"):
+        list(sock_diag.dump(sock_diag.ALL_STATES))
+    with both_families() as (server, client, _):
+        found = read_sockets(Machine())
+        assert found.outgoing[Flow("127.0.0.1", "127.0.0.1", server.getsockname()[1])].inode == _inode(client)
+        assert read_queues(Machine())[_inode(server)].address == "::"
+        with pytest.raises(NotSeen, match="socket diagnosis: Invalid argument"):
+            read_diagnosis(Machine())
 
 
 def test_the_kernel_answers_socket_diagnosis() -> None:
