@@ -9,7 +9,7 @@ families at once; net/ipv4/tcp_diag.c tcp_diag_get_info.
 import os
 import socket
 import struct
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, Optional
 
 from shipworthy.probes.runtime.errors import ParseError
 
@@ -26,7 +26,7 @@ PORTS = slice(4, 8)
 _SOCK_DIAG, _TCPDIAG_GETSOCK = 4, 18
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _REQUEST_DUMP = 0x301
-_HEADER = struct.Struct("=IHHII")
+_HEADER = struct.Struct("=IH10x")
 _NUMBER = struct.Struct("=i")
 _ATTRIBUTE = struct.Struct("=HH")
 _SECONDS = 2.0
@@ -37,17 +37,21 @@ def dump(states: int) -> Iterator[bytes]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as link:
         link.settimeout(_SECONDS)
         ask = struct.pack("=52xII", states, 0)
-        link.send(_HEADER.pack(_HEADER.size + len(ask), _TCPDIAG_GETSOCK, _REQUEST_DUMP, 1, 0) + ask)
-        while True:
-            for kind, message in _messages(link.recv(65536)):
-                if kind in (_NLMSG_DONE, _NLMSG_ERROR):
-                    number = -_NUMBER.unpack_from(message)[0] if len(message) >= _NUMBER.size else 0
-                    if number > 0:
-                        raise OSError(number, os.strerror(number))
-                    return
-                if len(message) < MESSAGE.size:
-                    raise ParseError("socket diagnosis: a message of {} bytes".format(len(message)))
-                yield message
+        link.send(struct.pack("=IHHII", 16 + len(ask), _TCPDIAG_GETSOCK, _REQUEST_DUMP, 1, 0) + ask)
+        over = False
+        while not over:
+            data, at = link.recv(65536), 0
+            while not over and at + _HEADER.size <= len(data):
+                length, kind = _HEADER.unpack_from(data, at)
+                message = data[at + _HEADER.size : at + length]
+                over = kind in (_NLMSG_DONE, _NLMSG_ERROR)
+                if over:
+                    _raise_error(message)
+                elif len(message) < MESSAGE.size or at + length > len(data):
+                    raise ParseError("socket diagnosis: a message of {} bytes in {}".format(length, len(data) - at))
+                else:
+                    yield message
+                at += (length + 3) & ~3
 
 
 def attribute(message: bytes, wanted: int) -> Optional[bytes]:
@@ -66,11 +70,8 @@ def packed_address(family: int, address: bytes) -> bytes:
     return address[:4] if family == socket.AF_INET else address
 
 
-def _messages(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    at = 0
-    while len(data) - at >= _HEADER.size:
-        length, kind = _HEADER.unpack_from(data, at)[:2]
-        if not _HEADER.size <= length <= len(data) - at:
-            raise ParseError("socket diagnosis: a message of {} bytes in {}".format(length, len(data) - at))
-        yield kind, data[at + _HEADER.size : at + length]
-        at += (length + 3) & ~3
+def _raise_error(message: bytes) -> None:
+    """The last message is a number, which is negative when something was wrong."""
+    number = -_NUMBER.unpack_from(message)[0] if len(message) >= _NUMBER.size else 0
+    if number > 0:
+        raise OSError(number, os.strerror(number))
