@@ -217,6 +217,22 @@ def test_whoever_holds_a_socket_is_found_among_very_many(tmp_path: Path) -> None
     assert (whole.counts, whole.unread, len(whole.sockets)) == ({7: 2000}, 0, 1999)
 
 
+def test_a_process_of_this_machine_with_very_many_is_counted_right() -> None:
+    with ExitStack() as stack:
+        pairs = [one for _ in range(900) for one in socket.socketpair()]
+        for one in pairs:
+            stack.callback(one.close)
+        for one in pairs[1500:1600:3]:
+            one.close()
+        pipe = stack.enter_context(Path(os.devnull).open())
+        assert pairs[1500].fileno() == -1 and pipe.fileno() < pairs[-1].fileno()
+        some = read_descriptors(Machine())
+        whole = read_all_descriptors(Machine())
+    assert some.counts[os.getpid()] == whole.counts[os.getpid()] > 1700
+    assert some.unread > 1000 and whole.unread == 0
+    assert len(whole.sockets) > len(some.sockets) > 256
+
+
 def test_fifty_thousand_sockets_cost_a_tenth_of_a_second_and_little_memory(tmp_path: Path) -> None:
     went = [one for peer in range(4) for one in connections(HERE, range(33000, 38000), f"192.0.2.{peer + 9}", 5432)]
     came = [Socket(HERE, 443, f"198.{n % 250}.{n // 250}.7", 50000, inode=n) for n in range(30000)]

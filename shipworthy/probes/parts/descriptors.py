@@ -6,6 +6,7 @@ are read, and what lies between two that are sockets is taken for sockets: see `
 Source: proc_pid_fd(5).
 """
 
+import re
 from typing import Collection, Dict, List, NamedTuple, Set, Tuple
 
 from shipworthy.probes.runtime.links import Links
@@ -78,7 +79,7 @@ def _read(machine: Machine, whole: bool) -> Descriptors:
         pid = int(name)
         try:
             with machine.links("/proc/{}/fd".format(name)) as links:
-                told, between = (links.say(links.names), 0) if whole else _some(links)
+                told, between = (links.say(links.names()), 0) if whole else _some(machine, links, name)
         except _GONE:
             continue
         except PermissionError:
@@ -99,20 +100,28 @@ def _read(machine: Machine, whole: bool) -> Descriptors:
     return Descriptors(counts, sockets, shared, deleted, inotify, denied, unread)
 
 
-def _some(links: Links) -> Tuple[List[Tuple[str, str]], int]:
+def _some(machine: Machine, links: Links, pid: str) -> Tuple[List[Tuple[str, str]], int]:
     """What the descriptors of a process say, and how many between two sockets were not asked."""
-    if len(links.names) <= _MANY:
-        return links.say(links.names), 0
-    names = sorted(links.names, key=int)
+    names = _possible(machine, links, pid)
+    if len(names) <= _MANY:
+        return links.say(names), 0
     told, rest = links.say(names[:_FIRST]), names[_FIRST:]
     marked = dict(links.say(rest[::_EVERY] + rest[-1:]))
     told += marked.items()
-    unread = 0
+    asked = _FIRST + len({*rest[::_EVERY], rest[-1]})
     for begin in range(0, len(rest) - 1, _EVERY):
         end = min(begin + _EVERY, len(rest) - 1)
-        between = rest[begin + 1 : end]
-        if all(marked.get(rest[at], "")[:8] == _SOCKET for at in (begin, end)):
-            unread += len(between)
-        else:
+        if not all(marked.get(rest[at], "")[:8] == _SOCKET for at in (begin, end)):
+            between = rest[begin + 1 : end]
             told += links.say(between)
-    return told, unread
+            asked += len(between)
+    return told, max(0, links.size - len(told)) if links.size else len(names) - asked
+
+
+def _possible(machine: Machine, links: Links, pid: str) -> List[str]:
+    """The numbers that descriptors may have, in order: without listing them where they are many and close together."""
+    if links.size > _MANY:
+        slots = re.search(rb"\nFDSize:\t(\d+)\n", machine.read_bytes("/proc/{}/status".format(pid)))
+        if slots and int(slots.group(1)) <= 2 * links.size:
+            return [str(number) for number in range(int(slots.group(1)))]
+    return sorted(links.names(), key=int)

@@ -13,9 +13,14 @@ _READS_UTF8 = sys.getfilesystemencoding() == "utf-8"  # not so under LC_ALL=C on
 class Links:
     """Symbolic links, as long as their directory is open."""
 
-    def __init__(self, folder: int) -> None:
+    def __init__(self, folder: int, sized: bool) -> None:
         self._folder = folder
-        self.names = os.listdir(folder)
+        self.size = os.fstat(folder).st_size if sized else 0
+        """How many there are, as /proc/PID/fd says since Linux 6.2; 0 where that is not told."""
+
+    def names(self) -> List[str]:
+        """Of all; to list them is dear where they are many, since the kernel makes each for it."""
+        return os.listdir(self._folder)
 
     def say(self, names: Sequence[str]) -> List[Tuple[str, str]]:
         """Each and what it says; one that is gone meanwhile is left out."""

@@ -112,7 +112,7 @@ class Machine:
         with _told_as(path):
             folder = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         try:
-            yield Links(folder)
+            yield Links(folder, sized=not self.recorded)
         finally:
             os.close(folder)
 
