@@ -10,7 +10,7 @@ check: .venv/run
 	@$(BIN)/python -m pytest --inventory=local
 
 test: lint
-	@$(BIN)/python -m pytest -q -c selftest/pytest.ini --numprocesses=$(JOBS) --dist=loadgroup selftest
+	@$(BIN)/python -m pytest -q -c selftest/pytest.ini --numprocesses=$(JOBS) --no-loadscope-reorder selftest
 
 lint: .venv/dev .venv/system
 	@$(BIN)/ruff check --quiet .

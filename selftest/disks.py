@@ -68,15 +68,22 @@ def silent(path: str, doing: str = "no answer within 5 s: state D, in rpc_wait_b
     return {f"/statvfs/{path.replace('/', '%2F')}": f"{doing}\n"}
 
 
-def deleted(pid: int, path: str, mib: int, *, inode: int = 77, device: str = "254 1", nlink: int = 0) -> Files:
+def deleted(
+    pid: int, path: str, mib: int, *, inode: int = 77, device: str = "254 1", nlink: int = 0, descriptor: int = 1
+) -> Files:
     """A process that holds a deleted file."""
     major, minor = device.split()
     said = f"major {major}\nminor {minor}\ninode {inode}\nnlink {nlink}\nblocks {mib * 2048}\n"
     return {
-        f"/proc/{pid}/fd/1": f"link:{path} (deleted)",
+        f"/proc/{pid}/fd/{descriptor}": f"link:{path} (deleted)",
         f"/proc/{pid}/comm": "java\n",
-        f"/stat/%2Fproc%2F{pid}%2Ffd%2F1": said,
+        f"/stat/%2Fproc%2F{pid}%2Ffd%2F{descriptor}": said,
     }
+
+
+def connected(pid: int, sockets: int) -> Files:
+    """A process that holds so many sockets, and nothing else."""
+    return {f"/proc/{pid}/fd/{number}": f"link:socket:[{90_000 + number}]" for number in range(sockets)}
 
 
 def disk(name: str = "vda", *, reads: int = 0, ms: int = 0, in_flight: int = 0, sectors: int = 0) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selftest.disks import MOUNTINFO, Case, Files, deleted, mount, mounts, room, told
+from selftest.disks import MOUNTINFO, Case, Files, connected, deleted, mount, mounts, room, told
 
 USER: Files = {"/proc/self/status": "Name:\tx\nUid:\t1000\t1000\t1000\t1000\n"}
 DATA = mounts(mount("/data"))
@@ -50,6 +50,7 @@ WRITABLE = {
 }
 
 BIG = deleted(100, "/var/log/app.log", 5000)
+AMONG = {**connected(100, 2000), **deleted(100, "/var/log/app.log", 5000, descriptor=1001)}
 DELETED = {
     "none": Case("passed", ""),
     "much": Case(
@@ -76,6 +77,36 @@ DELETED = {
         },
     ),
     "strict": Case("failed", "/: in deleted files 4.88 GiB, limit 1 GiB", BIG, extends="strict"),
+    "among very many sockets, and there is room": Case("passed", "", AMONG),
+    "among very many sockets, and little room": Case(
+        "warned", "/: in deleted files 4.88 GiB, warning above 1 GiB", {**AMONG, **room("/", 40, 15)}
+    ),
+    "an image is full by nature": Case(
+        "passed", "", {**AMONG, **mounts(mount("/cd", "iso9660", "/dev/sr0", device="11:0")), **room("/cd", 4, 0)}
+    ),
+    "among very many sockets, which are all to be read": Case(
+        "warned",
+        "/: in deleted files 4.88 GiB, warning above 1 GiB",
+        AMONG,
+        policy={"deleted_whole": "0 %"},
+    ),
+    "what is not read may be limited": Case(
+        "warned",
+        "descriptors taken for sockets, and not read 1634, warning above 0",
+        AMONG,
+        policy={"deleted_unread": {"warn_above": 0}},
+        first="disks.deleted_whole: 0 % has them all read",
+    ),
+    "among many sockets, which are all read": Case(
+        "warned",
+        "/: in deleted files 4.88 GiB, warning above 1 GiB",
+        {**connected(100, 1024), **deleted(100, "/var/log/app.log", 5000, descriptor=1001)},
+    ),
+    "beside what is read of very many": Case(
+        "warned",
+        "/: in deleted files 4.88 GiB, warning above 1 GiB",
+        {**AMONG, "/proc/100/fd/1008": "link:/dev/null"},
+    ),
 }
 
 

@@ -102,12 +102,12 @@ def _ask(
     if host.become:
         command = handshake.as_user(command, host.become, nonce)
     with link.converse(command) as talk:
-        first = handshake.start(talk, become=host.become, nonce=nonce, until=until, rungs=rungs)
+        begun = handshake.start(talk, become=host.become, nonce=nonce, until=until, rungs=rungs)
         started = time.monotonic()
-        talk.write(runtime.bundle(asked["probes"]) + runtime.block(json.dumps(asked).encode("ascii")))
+        talk.write(runtime.bundle(asked["probes"], begun.magic) + runtime.block(json.dumps(asked).encode("ascii")))
         when_asked()
         asker = Asker(asked.get("exchanges", 0))
-        data = _read_answer(talk, first, until, asker)
+        data = _read_answer(talk, begun.rest, until, asker)
         rungs["command"] = time.monotonic() - started
     return answer_from(data), asker.exchanges
 
@@ -169,7 +169,7 @@ class Collector:
     def collect(self, requests: Mapping[Host, Request], meanwhile: Callable[[], object] = bool) -> Iterator[Snapshot]:
         """A snapshot of each host, in the order in which they arrive; `meanwhile` runs once the first one was asked."""
         for request in requests.values():
-            runtime.bundle(request.probes)  # made once, here: Python 3.11's parser is not safe in many threads at once
+            runtime.bundle(request.probes, runtime.MAGIC)  # what most are sent: made once, before one waits for it
         self._executor = ThreadPoolExecutor(max(1, min(self._forks, len(requests))), "shipworthy")
         futures: dict[Future[Snapshot], Host] = {}
         era = current()

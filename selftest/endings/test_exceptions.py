@@ -9,8 +9,6 @@ import pytest
 from lab import lab
 from selftest.scenarios.suite import ROOT, Run, suite
 
-pytestmark = pytest.mark.xdist_group("exceptions")
-
 TESTS = """
 import sys
 import pytest

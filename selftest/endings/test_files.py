@@ -14,8 +14,6 @@ import pytest
 from lab import Lab, lab, wait_until
 from selftest.scenarios.suite import Run, suite
 
-pytestmark = pytest.mark.xdist_group("files")
-
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Lab]:

@@ -25,8 +25,6 @@ from lab.faults import login
 from selftest.scenarios import broken
 from selftest.scenarios.suite import ROOT, Run, suite
 
-pytestmark = pytest.mark.xdist_group("endings")
-
 CHECKS, OF_FLEET = len(broken.CHECKS), len(broken.OF_FLEET)
 SLOW = ("--window=14", "--connect-timeout=25")
 PROBE = "python3 -I -S"

@@ -24,8 +24,6 @@ from selftest.report.browser import see, without_policy
 from selftest.scenarios.suite import ROOT, Run, suite
 from shipworthy.results import Result, from_line
 
-pytestmark = pytest.mark.xdist_group("names")
-
 SCRIPT = "<script>document.title='owned'</script>"
 HOSTS = [
     SCRIPT,

@@ -14,8 +14,6 @@ from lab.faults import login
 from selftest.endings.terminal import COLUMNS, OnTerminal, on_terminal
 from selftest.scenarios.suite import suite
 
-pytestmark = pytest.mark.xdist_group("progress")
-
 DONE = re.compile(r"\r(\d) of 3 hosts done(?:, (\d) failed)? *(?=\r)")
 ENDING = [
     r"FAILED  gone  reachable\.login  connect: .* connection refused \(so \d+ other checks could not be measured\)",

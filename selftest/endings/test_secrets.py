@@ -35,8 +35,6 @@ from selftest.endings.canaries import (
 )
 from selftest.scenarios.suite import ROOT, Run, suite
 
-pytestmark = pytest.mark.xdist_group("secrets")
-
 BECOME: dict[str, object] = {"ansible_user": "deploy", "ansible_become": True}
 BY_PASSWORD: dict[str, object] = {"ansible_user": "deploy", "ansible_ssh_private_key_file": None}
 VARIABLES: dict[str, dict[str, object]] = {

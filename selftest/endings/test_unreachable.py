@@ -14,8 +14,6 @@ from lab.faults import login, memory
 from selftest.scenarios import broken
 from selftest.scenarios.suite import ROOT, Run, suite
 
-pytestmark = pytest.mark.xdist_group("unreachable")
-
 CHECKS, OF_FLEET = len(broken.CHECKS), len(broken.OF_FLEET)
 
 

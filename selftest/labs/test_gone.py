@@ -86,7 +86,6 @@ with lab(hosts=1) as fleet, swapfile(fleet.directory.name, 8) as path:
 """
 
 
-@pytest.mark.xdist_group("machine")
 def test_the_swap_file_of_a_killed_lab_is_switched_off() -> None:
     with (
         alone(),

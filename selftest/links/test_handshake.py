@@ -12,7 +12,7 @@ from shipworthy.errors import LinkError
 from shipworthy.inventory import Become, Host, Secret
 from shipworthy.links import Deadlines, open_link
 from shipworthy.links.become import prompt
-from shipworthy.links.handshake import NOISE_BYTES, as_user, start
+from shipworthy.links.handshake import NOISE_BYTES, Started, as_user, start
 
 NONCE = "0123abcd"
 MARKER = f"SHIPWORTHY-{NONCE}\n".encode()
@@ -55,7 +55,7 @@ class Recorded:
         self.closed = True
 
 
-def begin(talk: Recorded, become: Become | None = None, seconds: float = 60) -> bytes:
+def begin(talk: Recorded, become: Become | None = None, seconds: float = 60) -> Started:
     return start(talk, become=become, nonce=NONCE, until=time.monotonic() + seconds, rungs={})
 
 
@@ -74,8 +74,19 @@ def begin(talk: Recorded, become: Become | None = None, seconds: float = 60) -> 
 )
 def test_the_marker_is_found_in_whatever_a_login_shell_says(pieces: list[tuple[bytes, bytes]], rest: bytes) -> None:
     talk = Recorded(pieces, silent=True)
-    assert begin(talk) == rest
+    assert begin(talk) == Started("", rest)
     assert talk.written == b""
+
+
+def test_the_marker_tells_which_bytecode_the_python_knows() -> None:
+    marker = f"SHIPWORTHY-{NONCE} magic a70d0d0a\n".encode()
+    assert begin(Recorded([(marker[:30], b""), (marker[30:] + b"rest", b"")])) == Started("a70d0d0a", b"rest")
+
+
+@pytest.mark.parametrize("magic", ["", "a70d0d", "A70D0D0A", "a70d0d0g", "a70d0d0a0", "a70d0d0a\r", "a" * 100_000])
+def test_a_magic_that_is_none_is_no_marker(magic: str) -> None:
+    talk = Recorded([(f"SHIPWORTHY-{NONCE} magic {magic}\n".encode() + MARKER + b"rest", b"")], silent=True)
+    assert begin(talk) == Started("", b"rest")
 
 
 def test_the_time_is_told_by_rung() -> None:
@@ -87,13 +98,13 @@ def test_the_time_is_told_by_rung() -> None:
 
 def test_the_password_is_written_once_after_the_prompt() -> None:
     talk = Recorded([(b"", b"lecture\n" + PROMPT[:4]), (b"", PROMPT[4:]), (MARKER, b"\n")])
-    assert begin(talk, SUDO) == b""
+    assert begin(talk, SUDO).rest == b""
     assert talk.written == b"hunter2\n"
 
 
 def test_nopasswd_is_sent_no_password() -> None:
     talk = Recorded([(b"motd Password: [sudo] password for root:\n", b"Password:"), (MARKER, b"")])
-    assert begin(talk, SUDO) == b""
+    assert begin(talk, SUDO).rest == b""
     assert talk.written == b""
 
 
@@ -211,7 +222,7 @@ def test_a_marker_comes_through_a_real_link() -> None:
     command = f"echo motd; printf 'SHIPWORTHY-%s\\n' {NONCE}; cat"
     with open_link(Host("here", "here", connection="local"), Deadlines(), {}) as link, link.converse(command) as talk:
         until = time.monotonic() + 10
-        assert start(talk, become=None, nonce=NONCE, until=until, rungs=link.rungs) == b""
+        assert start(talk, become=None, nonce=NONCE, until=until, rungs=link.rungs).rest == b""
         talk.write(b"after")
         assert talk.read(until)[0] == b"after"
         talk.close_input()

@@ -16,7 +16,8 @@ from typing import Any
 from shipworthy.probes import runtime
 
 NONCE = "0123abcd"
-MARKER = f"SHIPWORTHY-{NONCE}\n".encode()
+MARKER = re.compile(rf"SHIPWORTHY-{NONCE} magic ([0-9a-f]{{8}})\n".encode())
+"""Of a Python that can be used."""
 
 
 @cache
@@ -64,11 +65,25 @@ def started(python: str | None, **options: Any) -> Iterator[subprocess.Popen[byt
             process.kill()
 
 
-def answer(python: str | None, probes: Mapping[str, Mapping[str, Any]], **options: Any) -> tuple[bytes, bytes, int]:
-    """(stdout, stderr, exit status) of a whole conversation; standard input stays open to its end, as on a link."""
+def told_magic(process: subprocess.Popen[bytes]) -> str:
+    """What the marker line of a started loader says of its Python's bytecode."""
+    assert process.stdout
+    found = MARKER.fullmatch(process.stdout.readline())
+    assert found, "no marker"
+    return found[1].decode()
+
+
+def answer(
+    python: str | None, probes: Mapping[str, Mapping[str, Any]], *, source: bool = False, **options: Any
+) -> tuple[bytes, bytes, int]:
+    """(stdout after the marker, stderr, exit status) of a whole conversation, as a link has it.
+
+    Standard input stays open to its end. A Python of our own kind is sent bytecode, unless it is to be `source`.
+    """
     with started(python, **options.pop("process", {})) as process:
         assert process.stdin and process.stdout and process.stderr
-        process.stdin.write(runtime.bundle(probes) + request(probes, **options))
+        magic = told_magic(process)
+        process.stdin.write(runtime.bundle(probes, "" if source else magic) + request(probes, **options))
         process.stdin.flush()
         stdout, stderr = process.stdout.read(), process.stderr.read()
         return stdout, stderr, process.wait(20)

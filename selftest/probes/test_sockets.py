@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 import tracemalloc
@@ -13,11 +14,16 @@ import pytest
 
 from selftest import judged
 from selftest.socket_tables import Socket, bound, connections, listen, tcp, tcp6, udp, udp6
+from shipworthy.probes.parts import sock_diag, sockets
 from shipworthy.probes.parts.addresses import address_of
+from shipworthy.probes.parts.descriptors import read_all_descriptors, read_descriptors
+from shipworthy.probes.parts.gather import Listener
 from shipworthy.probes.parts.listening import read_diagnosis, read_queues
-from shipworthy.probes.parts.sockets import Flow, Listener, Sockets, Use, read_sockets
+from shipworthy.probes.parts.owners import Owner, Owners
+from shipworthy.probes.parts.sockets import Flow, Sockets, Use, read_sockets
 from shipworthy.probes.runtime.errors import NotSeen, ParseError
 from shipworthy.probes.runtime.machine import Machine
+from shipworthy.probes.runtime.seen import Eyes
 
 ANY, ANY6 = "0.0.0.0", "::"
 HERE, DB = "192.0.2.1", "192.0.2.9"
@@ -195,6 +201,38 @@ def test_a_recorded_tree_is_not_asked_for_a_diagnosis(tmp_path: Path) -> None:
         read_diagnosis(Machine(str(tmp_path)))
 
 
+def test_whoever_holds_a_socket_is_found_among_very_many(tmp_path: Path) -> None:
+    held = {f"/proc/7/fd/{number}": f"link:socket:[{90_000 + number}]" for number in range(2000)}
+    held["/proc/7/fd/1999"] = "link:anon_inode:[eventpoll]"
+    machine = Machine(str(judged.write(tmp_path, {**held, "/proc/7/comm": "nginx\n"})))
+    some = read_descriptors(machine)
+    assert (some.counts, some.unread) == ({7: 2000}, 108 * 15)
+    assert len(some.sockets) == 1999 - some.unread and not {91_001, 91_998} <= set(some.sockets)
+    owners = Owners(Eyes(machine))
+    assert owners.of(90_001) == [Owner(7, "nginx")]
+    assert "all descriptors" not in [name for _, name in machine._looks]
+    assert owners.of(91_001) == [Owner(7, "nginx")]
+    assert owners.of(4711) == []
+    whole = read_all_descriptors(machine)
+    assert (whole.counts, whole.unread, len(whole.sockets)) == ({7: 2000}, 0, 1999)
+
+
+def test_a_process_of_this_machine_with_very_many_is_counted_right() -> None:
+    with ExitStack() as stack:
+        pairs = [one for _ in range(900) for one in socket.socketpair()]
+        for one in pairs:
+            stack.callback(one.close)
+        for one in pairs[1500:1600:3]:
+            one.close()
+        pipe = stack.enter_context(Path(os.devnull).open())
+        assert pairs[1500].fileno() == -1 and pipe.fileno() < pairs[-1].fileno()
+        some = read_descriptors(Machine())
+        whole = read_all_descriptors(Machine())
+    assert some.counts[os.getpid()] == whole.counts[os.getpid()] > 1700
+    assert some.unread > 1000 and whole.unread == 0
+    assert len(whole.sockets) > len(some.sockets) > 256
+
+
 def test_fifty_thousand_sockets_cost_a_tenth_of_a_second_and_little_memory(tmp_path: Path) -> None:
     went = [one for peer in range(4) for one in connections(HERE, range(33000, 38000), f"192.0.2.{peer + 9}", 5432)]
     came = [Socket(HERE, 443, f"198.{n % 250}.{n // 250}.7", 50000, inode=n) for n in range(30000)]
@@ -234,6 +272,37 @@ def test_the_kernel_prints_what_is_expected_of_it() -> None:
         went = found.outgoing[Flow("127.0.0.1", "127.0.0.1", port)]
         assert (went.open, went.inode, went.spent) == (1, _inode(client), 1)
         assert accepted.getpeername()[0] == "::ffff:127.0.0.1"
+
+
+def test_diagnosis_and_tables_tell_the_same() -> None:
+    with both_families() as (server, client, accepted), socket.create_server(("127.0.0.1", 0)) as other:
+        accepted.shutdown(socket.SHUT_WR)
+        with socket.create_connection(other.getsockname()):
+            asked, printed = read_sockets(Machine()), sockets.read_tables(Machine())
+        ours = {_inode(one) for one in (server, other)}
+        for told in (asked, printed):
+            assert sorted(one for one in told.listeners if one.inode in ours) == sorted(
+                [
+                    Listener("tcp6", "::", server.getsockname()[1], os.getuid(), _inode(server), 0, None),
+                    Listener("tcp", "127.0.0.1", other.getsockname()[1], os.getuid(), _inode(other), 1, None),
+                ]
+            )
+            assert told.closing[_inode(client)] == Flow("127.0.0.1", "127.0.0.1", server.getsockname()[1])
+        for port in (server.getsockname()[1], other.getsockname()[1]):
+            flow = Flow("127.0.0.1", "127.0.0.1", port)
+            assert asked.outgoing[flow] == printed.outgoing[flow] and asked.incoming[flow] == printed.incoming[flow]
+
+
+def test_without_socket_diagnosis_the_tables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sock_diag, "_TCPDIAG_GETSOCK", 9999)
+    with pytest.raises(OSError, match="Invalid argument"):
+        list(sock_diag.dump(sock_diag.ALL_STATES))
+    with both_families() as (server, client, _):
+        found = read_sockets(Machine())
+        assert found.outgoing[Flow("127.0.0.1", "127.0.0.1", server.getsockname()[1])].inode == _inode(client)
+        assert read_queues(Machine())[_inode(server)].address == "::"
+        with pytest.raises(NotSeen, match="socket diagnosis: Invalid argument"):
+            read_diagnosis(Machine())
 
 
 def test_the_kernel_answers_socket_diagnosis() -> None:

@@ -17,7 +17,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from selftest.probes.conftest import HEAD, ProbeMaker
-from selftest.probes.interpreters import MARKER, NONCE, answer, interpreters, request, started, version_of
+from selftest.probes.interpreters import MARKER, NONCE, answer, interpreters, request, started, told_magic, version_of
 from shipworthy.probes import memory, runtime
 from shipworthy.probes.runtime.parse import parse_meminfo
 from shipworthy.probes.runtime.switch import GONE
@@ -27,10 +27,8 @@ CASES = Path(__file__).parents[1] / "cases" / "memory"
 
 def document(stdout: bytes) -> dict[str, Any]:
     """The one document after the marker; nothing else may be there."""
-    assert stdout.startswith(MARKER)
-    body = stdout[len(MARKER) :]
-    assert body.endswith(b"\n") and body.count(b"\n") == 1
-    found: dict[str, Any] = json.loads(body.decode("ascii"))
+    assert stdout.endswith(b"\n") and stdout.count(b"\n") == 1
+    found: dict[str, Any] = json.loads(stdout.decode("ascii"))
     return found
 
 
@@ -49,9 +47,10 @@ def told_pid(path: Path) -> int:
     return int(path.read_text())
 
 
+@pytest.mark.parametrize("sent", ["what it knows", "source"])
 @pytest.mark.parametrize("python", interpreters())
-def test_every_python_answers_with_one_typed_document(python: str) -> None:
-    stdout, stderr, status = answer(python, {"memory": {}})
+def test_every_python_answers_with_one_typed_document(python: str, sent: str) -> None:
+    stdout, stderr, status = answer(python, {"memory": {}}, source=sent == "source")
     assert (stderr, status) == (b"", 0)
     told = document(stdout)
     assert list(told) == ["protocol", "host", "window", "cost", "probes"]
@@ -114,7 +113,7 @@ def test_every_login_shell_takes_the_command(shell: str) -> None:
     arguments = [program, "sh"] if shell == "busybox" else [program]
     line = runtime.shell_command(None, NONCE)
     done = subprocess.run([*arguments, "-c", line], input=b"", capture_output=True, timeout=20, check=False)
-    assert done.stdout == MARKER
+    assert MARKER.fullmatch(done.stdout)
     assert done.stderr == b"standard input did not begin with a bundle\n"
 
 
@@ -148,7 +147,7 @@ def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
 def test_a_password_that_was_sent_too_early_is_shown_nowhere() -> None:
     with started(None) as process:
         stdout, stderr = process.communicate(b"correct horse battery staple\n", timeout=20)
-    assert stdout == MARKER
+    assert MARKER.fullmatch(stdout)
     assert stderr == b"standard input did not begin with a bundle\n"
 
 
@@ -158,7 +157,8 @@ def test_a_connection_cut_in_a_block_ends_the_process_in_one_line(sent: str) -> 
     data = data[:-5] if sent == "bundle" else data + request({"memory": {}})[:-5]
     with started(None) as process:
         stdout, stderr = process.communicate(data, timeout=20)
-    assert (stdout, process.returncode) == (MARKER, 1)
+    assert MARKER.fullmatch(stdout)
+    assert process.returncode == 1
     assert stderr.decode() == f"standard input ended within the {sent}\n"
 
 
@@ -178,7 +178,8 @@ def test_what_a_probe_prints_does_not_get_into_the_document(make_probe: ProbeMak
     assert (stderr, status) == (b"noise\nmore noise", 0)
 
 
-def test_a_probe_that_raises_leaves_the_others_whole(make_probe: ProbeMaker) -> None:
+@pytest.mark.parametrize("magic", [runtime.MAGIC, "", "00000000"])
+def test_a_probe_that_raises_leaves_the_others_whole(make_probe: ProbeMaker, magic: str) -> None:
     make_probe("bad", "def probe(machine, request):\n    yield\n    open('/no/such\\nfile')\n")
     make_probe("broken", "import no_such_module\n")
     make_probe("quitter", "def probe(machine, request):\n    raise SystemExit(3)\n")
@@ -187,9 +188,9 @@ def test_a_probe_that_raises_leaves_the_others_whole(make_probe: ProbeMaker) -> 
     make_probe("nothing", "def probe(machine, request):\n    return None\n")
     names = ("bad", "broken", "quitter", "nan", "greedy", "nothing", "absent", "memory")
     asked: dict[str, dict[str, Any]] = {name: {} for name in names}
-    with started(None) as process:
-        assert process.stdin
-        data = runtime.bundle(set(names) - {"absent"}) + request({**asked, "nan": {}, "memory": {"oops": 1}})
+    with started(sys.executable) as process:
+        assert process.stdin and told_magic(process) == runtime.MAGIC
+        data = runtime.bundle(set(names) - {"absent"}, magic) + request({**asked, "nan": {}, "memory": {"oops": 1}})
         process.stdin.write(data)
         process.stdin.flush()
         assert process.stdout and process.stderr
@@ -270,7 +271,7 @@ def test_when_the_caller_goes_the_probe_cleans_up_and_goes(
         assert gone_within(process, 5) < 1
         assert process.returncode == GONE
         assert not there.exists()
-        assert process.stdout.read() == MARKER
+        assert MARKER.fullmatch(process.stdout.read())
 
 
 def test_a_clean_up_that_hangs_or_fails_does_not_keep_the_process(make_probe: ProbeMaker, tmp_path: Path) -> None:
@@ -305,8 +306,14 @@ def test_probes_run_niced_and_write_nothing(make_probe: ProbeMaker) -> None:
     assert document(stdout)["probes"]["polite"]["reading"]["value"] == [min(19, niceness + 10), before]
 
 
+def test_bytecode_is_for_those_alone_that_run_it() -> None:
+    assert len({runtime.bundle(["memory"], magic) for magic in ("", "00000000", runtime.MAGIC.upper(), "a70d")}) == 1
+    assert runtime.bundle(["memory"], runtime.MAGIC) != runtime.bundle(["memory"])
+
+
 def test_the_bundle_is_small_and_only_what_is_asked() -> None:
-    assert len(runtime.bundle(["memory"])) < 40_000
+    assert len(runtime.bundle(["memory"])) < 50_000
+    assert len(runtime.bundle(["memory"], runtime.MAGIC)) < 150_000
     with pytest.raises(ValueError, match=r"no probe is called 'memroy'; there are (\w+, )*memory"):
         runtime.bundle(["memroy"])
     assert "memory" in runtime.probe_names() and "__main__" not in runtime.probe_names()

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-import pytest
-
 from lab import lab
 from lab.faults import answers, clock
 from selftest.scenarios.broken import Broken, Case, Faults
 from selftest.scenarios.suite import suite
-
-pytestmark = pytest.mark.xdist_group("clock")
 
 UNUSED = "what the host says of its time is not to be used: .* answers nothing that was asked"
 CASES = {

@@ -19,8 +19,6 @@ from lab.faults import Injected, clock, login
 from selftest.scenarios.suite import ROOT, Run, suite
 from shipworthy.results import Result, from_line
 
-pytestmark = pytest.mark.xdist_group("clock")
-
 ALONE = ("-k", "odd_one_out")
 
 

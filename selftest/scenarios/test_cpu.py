@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from lab.faults import cpu
 from selftest.scenarios.broken import Broken, Case, Faults
-
-pytestmark = pytest.mark.xdist_group("cpu")
 
 CASES = {
     "busy": Case(cpu.cores_busy, "cores busy 9[3-6](.[0-9])? %, warning above 60 %"),

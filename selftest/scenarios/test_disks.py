@@ -12,8 +12,6 @@ from lab.faults import disks, storage
 from selftest.scenarios.broken import Broken, Case, Faults
 from selftest.scenarios.suite import suite
 
-pytestmark = pytest.mark.xdist_group("disks")
-
 POLICY = """\
 plays:
 - hosts: deleted

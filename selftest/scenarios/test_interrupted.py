@@ -15,8 +15,6 @@ from lab.faults import login
 from selftest.scenarios.broken import CHECKS
 from selftest.scenarios.suite import suite
 
-pytestmark = pytest.mark.xdist_group("interrupted")
-
 
 @pytest.fixture(scope="module")
 def stalled() -> Iterator[Lab]:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from lab import lab
 from lab.faults import Turn, limits
 from selftest.scenarios.broken import Broken, Case, Faults
 from selftest.scenarios.suite import suite
-
-pytestmark = pytest.mark.xdist_group("limits")
 
 CASES = {
     "files": Case(limits.file_handles_used_up, r"file handles \(380000 of 400000, then ENFILE\) 95 %, limit 90 %"),

@@ -18,8 +18,6 @@ from selftest.scenarios.suite import suite
 MEMORY = ("-m", "memory or reachable")
 """These hosts see the machine's own kernel, and so whatever else keeps it busy: that is not what is asked here."""
 
-pytestmark = pytest.mark.xdist_group("machine")
-
 
 @pytest.fixture
 def fleet() -> Iterator[Lab]:

@@ -7,8 +7,6 @@ import pytest
 from lab.faults import memory
 from selftest.scenarios.broken import Broken, Case, Faults
 
-pytestmark = pytest.mark.xdist_group("memory")
-
 CASES = {
     "swapped": Case(memory.swap_in_use, "swap used 512 MiB, limit 64 MiB"),
     "swapped-little": Case(memory.little_swap_in_use, "swap used 4 MiB"),

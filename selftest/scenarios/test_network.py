@@ -12,8 +12,6 @@ from lab.faults import Turn, network
 from selftest.scenarios.broken import WELL, Broken, Case, Faults
 from selftest.scenarios.suite import suite
 
-pytestmark = pytest.mark.xdist_group("network")
-
 CASES = {
     "dark": Case(network.cable_pulled, r"without carrier \(eth1\) 1, limit 0"),
     "half": Case(network.half_duplex, r"half duplex \(eth0\) 1"),

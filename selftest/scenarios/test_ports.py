@@ -11,8 +11,6 @@ from lab.faults import Turn, ports
 from selftest.scenarios.broken import WELL, Broken, Case, Faults
 from selftest.scenarios.suite import suite
 
-pytestmark = pytest.mark.xdist_group("ports")
-
 POLICY = """\
 plays:
 - hosts: all

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from lab import lab
 from lab.faults import processes
 from selftest.scenarios.broken import Case, Faults
 from selftest.scenarios.suite import suite
-
-pytestmark = pytest.mark.xdist_group("processes")
 
 CASES = {
     "pegged": Case(processes.busy_thread, r"python3\[\d+\] thread worker\[\d+\]: share of a core [\d.]+ %, warning"),

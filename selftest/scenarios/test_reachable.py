@@ -10,8 +10,6 @@ from lab.faults import Turn, answers, login, places, sudo
 from lab.files import DEPLOY_PASSWORD
 from selftest.scenarios.broken import Broken, Case, Faults
 
-pytestmark = pytest.mark.xdist_group("reachable")
-
 DEADLINE = 12.0
 CASES = {
     "refused": Case(login.refused, "connect: .* connection refused"),

@@ -10,8 +10,6 @@ import pytest
 from lab import Lab, lab
 from selftest.scenarios.suite import ROOT, suite
 
-pytestmark = pytest.mark.xdist_group("ways")
-
 HOST_TESTS = '''
 def test_motd_is_short(host):
     """Nobody reads a long one."""

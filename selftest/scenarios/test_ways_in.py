@@ -9,8 +9,6 @@ import pytest
 from lab import DEPLOY_PASSWORD, Lab, LabHost, lab
 from selftest.scenarios.suite import suite
 
-pytestmark = pytest.mark.xdist_group("ways")
-
 WAYS: dict[str, Callable[[LabHost], Mapping[str, object]]] = {
     "paramiko over IPv4": lambda _: {},
     "paramiko over IPv6": lambda host: {"ansible_host": host.address6},

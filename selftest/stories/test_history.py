@@ -38,7 +38,6 @@ def test_what_other_checks_asked_is_no_comparison(repository: Repository) -> Non
     assert taken(repository.pytest(*OOM)).previous.at == first.at
 
 
-@pytest.mark.xdist_group("users-own")
 @pytest.mark.parametrize(("within", "counts"), [("3650 d", [3, 3, 4]), ("1 s", [None, 0, 1])])
 def test_a_kill_is_told_until_it_is_old(tmp_path: Path, python: Path, within: str, counts: list[int | None]) -> None:
     """Three processes were killed some time ago, then nothing, then one more; nothing tells for whose sake.

@@ -8,8 +8,6 @@ import pytest
 
 from selftest.stories.user import HERE, Ran, Repository
 
-pytestmark = pytest.mark.xdist_group("their-pytest")
-
 OURS = ("--pyargs", "shipworthy.tests")
 CONFTEST = """
 import pytest

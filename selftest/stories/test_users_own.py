@@ -14,8 +14,6 @@ from lab import Lab, LabHost, lab, wait_until, write_inventory
 from selftest.labs.possible import require_lab
 from selftest.stories.user import Ran, Repository
 
-pytestmark = pytest.mark.xdist_group("users-own")
-
 SSHD_LOG = "/run/sshd.log"
 INI = "[pytest]\naddopts = --pyargs\ntestpaths = shipworthy.tests tests\n"
 POLICY = "plays:\n- hosts: db\n  observe: [ours.no_core_dumps]\n  memory: {swap_used: {fail_above: 1 GiB}}\n"

@@ -109,7 +109,9 @@ def deleted_verdicts(deleted: DeletedFiles, file_systems: FileSystems, policy: H
             verdict = limit.allows(one.bytes, what=f"{one.path}: {limit.words}", evidence=_held(one))
             all_well = all_well and bool(verdict)
             yield verdict
-    if all_well and deleted.denied:
+    unread = policy.disks.deleted_unread.allows(deleted.unread, evidence=["disks.deleted_whole: 0 % has them all read"])
+    yield unread
+    if all_well and unread and deleted.denied:
         raise NotMeasured("files that others hold open: needs root")
 
 

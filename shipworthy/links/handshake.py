@@ -1,14 +1,15 @@
 """From a started command to the probe's marker: login noise is skipped, sudo is answered, every other end is told.
 
 A command that is to run by sudo is made by `as_user`, with the same nonce.
-In: a conversation whose command prints `SHIPWORTHY-<nonce>` on a line of standard output once it runs. Out: the
-bytes that came after that line.
+In: a conversation whose command prints `SHIPWORTHY-<nonce>` on a line of standard output once it runs. Out: what that
+line tells of the host's Python, and the bytes that came after it.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from typing import NamedTuple
 
 from shipworthy.errors import LinkError
 from shipworthy.inventory import Become
@@ -16,16 +17,26 @@ from shipworthy.links import Conversation
 from shipworthy.links.become import SudoTalk, as_user, refusal
 from shipworthy.links.text import last_line, one_line, seconds_as_text
 
-__all__ = ["NOISE_BYTES", "as_user", "start"]
+__all__ = ["NOISE_BYTES", "Started", "as_user", "start"]
 
 NOISE_BYTES = 2**18
 _STDERR_BYTES = 2**16
+_AND_MORE = rb"(?: magic ([0-9a-f]{8})| (no-python\b[^\n]*))?\n"
+
+
+class Started(NamedTuple):
+    """A probe that waits for its bundle."""
+
+    magic: str
+    """Of the bytecode that the host's Python knows, eight hexadecimal digits; empty where it was not told."""
+    rest: bytes
+    """What standard output held after the marker."""
 
 
 def start(
     conversation: Conversation, *, become: Become | None, nonce: str, until: float, rungs: dict[str, float]
-) -> bytes:
-    """Wait for the marker of `nonce` by the monotonic time `until`; returns what standard output held after it.
+) -> Started:
+    """Wait for the marker of `nonce` by the monotonic time `until`.
 
     The seconds that it took are written to `rungs`, as `become` or, without one, as `python`. Raises `LinkError` with
     the rung that broke: `become`, `python`, or `session` for a login shell that ends, babbles or stays silent.
@@ -33,7 +44,7 @@ def start(
     begun = time.monotonic()
     rung = "become" if become else "python"
     sudo = SudoTalk(become, nonce) if become else None
-    marker = re.compile(rb"SHIPWORTHY-" + re.escape(nonce.encode()) + rb"(?: (no-python\b[^\n]*))?\n")
+    marker = re.compile(rb"SHIPWORTHY-" + re.escape(nonce.encode()) + _AND_MORE)
     out, err = bytearray(), bytearray()
     try:
         while not (found := marker.search(out)):
@@ -54,10 +65,11 @@ def start(
                 conversation.write(answer, until)
     finally:
         rungs[rung] = time.monotonic() - begun
-    if found.group(1):
-        tried = one_line(found.group(1).removeprefix(b"no-python"))
+    magic, none = found.groups()
+    if none:
+        tried = one_line(none.removeprefix(b"no-python"))
         raise LinkError("python", f"no Python 3.6 or later on the host{f': tried {tried}' if tried else ''}")
-    return bytes(out[found.end() :])
+    return Started((magic or b"").decode(), bytes(out[found.end() :]))
 
 
 def _ended(out: bytes, err: bytes, become: Become | None, nonce: str, status: int | None) -> LinkError:

@@ -128,6 +128,20 @@ class Policy(SubjectPolicy):
     deleted_share: float = setting(
         PERCENT, "10 %", says="Only if it is at least so much of the file system as well.", source="judgement"
     )
+    deleted_unread: Limit = limit(
+        COUNT,
+        warn_above=None,
+        check="deleted_files",
+        words="descriptors taken for sockets, and not read",
+        says="Of a process with over 1,024 descriptors, those between two sockets are not read, for that is dear.",
+        source="judgement: what has so many descriptors is a server, and they are its connections",
+    )
+    deleted_whole: float = setting(
+        PERCENT,
+        "80 %",
+        says="Where more of a file system is used, every descriptor is read; 0 %: always.",
+        source="judgement: what deleted files hide matters where space runs out",
+    )
     options_at_risk: Limit = limit(
         COUNT,
         warn_above="0",
@@ -255,6 +269,7 @@ class Policy(SubjectPolicy):
             read_only="writable" in wanted,
             corruption="corruption" in wanted,
             deleted="deleted_files" in wanted,
+            deleted_whole_percent=self.deleted_whole,
             mounts={path: mount.source for path, mount in self.mounts.items()},
             answer_seconds=self.answer_within,
             top=int(self.top),

@@ -12,7 +12,7 @@ from shipworthy.probes.parts.corruption import Corruption, read_corruption
 from shipworthy.probes.parts.deleted import DeletedFiles, read_deleted
 from shipworthy.probes.parts.expected import Expected, ReadOnly, read_expected, read_read_only
 from shipworthy.probes.parts.mapper import ThinPool, read_thin_pools
-from shipworthy.probes.parts.mounts import Mounted, Mounts, read_mounts
+from shipworthy.probes.parts.mounts import Mounted, Mounts, can_fill, read_mounts
 from shipworthy.probes.parts.nfs import Calls, Totals, read_calls, take_nfs
 from shipworthy.probes.parts.san import FcPort, San, read_ports, read_san
 from shipworthy.probes.parts.space import FileSystems, read_file_systems
@@ -21,7 +21,7 @@ from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.seen import Eyes
 
-VERSION = 1
+VERSION = 2
 
 _NOT_ASKED = "not asked"
 
@@ -43,6 +43,9 @@ class Request(NamedTuple):
     corruption: bool = True
     deleted: bool = True
     """Deleted files that are held open: reads every /proc/PID/fd."""
+    deleted_whole_percent: float = 80.0
+    """How much of a file system must be used for every single descriptor to be read; otherwise what lies between two
+    sockets of a process that has very many is taken for sockets."""
     mounts: Dict[str, str] = {}  # noqa: RUF012 -- never changed, as those below: a NamedTuple's default
     """The mounts that a policy expects: paths, and from where; empty where it does not say."""
     answer_seconds: float = 5.0
@@ -182,7 +185,9 @@ def _read(eyes: Eyes, request: Request, before: Sample, after: Sample, seconds: 
         read_only=see("read_only", lambda: read_read_only(machine, mounts)) if mounts and request.read_only else None,
         devices=devices,
         corruption=see("corruption", lambda: read_corruption(machine)) if request.corruption else None,
-        deleted=see("deleted", lambda: _deleted(machine, request, mounts)) if mounts and request.deleted else None,
+        deleted=see("deleted", lambda: _deleted(machine, request, mounts, file_systems))
+        if mounts and request.deleted
+        else None,
         network=[mounted for mounted in mounts.all if mounted.server] if mounts else None,
         calls=calls,
         san=san,
@@ -198,11 +203,18 @@ def _file_systems(machine: Machine, request: Request, mounts: Mounts) -> FileSys
     return read_file_systems(machine, mounts.all, request.answer_seconds, request.at_most, named)
 
 
-def _deleted(machine: Machine, request: Request, mounts: Mounts) -> DeletedFiles:
+def _deleted(machine: Machine, request: Request, mounts: Mounts, file_systems: Optional[FileSystems]) -> DeletedFiles:
+    whole = file_systems is None or _fills(file_systems, request.deleted_whole_percent)
     try:
-        return read_deleted(machine, mounts.all, request.answer_seconds, request.top)
+        return read_deleted(machine, mounts.all, request.answer_seconds, request.top, whole)
     except Abandoned as doing:
         raise NotSeen("the sizes of deleted files: {}".format(doing)) from None
+
+
+def _fills(file_systems: FileSystems, percent: float) -> bool:
+    """Whether more than `percent` is used of one; those that are not told are better off."""
+    spaces = (one.space for one in file_systems.told if can_fill(one.mounted))
+    return any(space is not None and 100.0 - space.available_percent > percent for space in spaces)
 
 
 def _window(seconds: float) -> float:

@@ -9,12 +9,13 @@ Source: linux.md, sections 0, 3 and 6; the files of parts name theirs.
 from typing import Any, Dict, Generator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from shipworthy.probes.parts.connects import HalfSenders, HalfSent
+from shipworthy.probes.parts.gather import Listener
 from shipworthy.probes.parts.interfaces import Interface, choose, read_interfaces, reasons
 from shipworthy.probes.parts.net_counters import Backlog, Sample, backlogs, missing, moved, take_sample
 from shipworthy.probes.parts.net_doubts import Doubts, in_doubt
 from shipworthy.probes.parts.peers import Peer, Peers
 from shipworthy.probes.parts.routes import Routing, read_routing
-from shipworthy.probes.parts.sockets import Flow, Listener, read_sockets
+from shipworthy.probes.parts.sockets import Flow, read_sockets
 from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.parse import only_number

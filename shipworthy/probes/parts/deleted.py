@@ -7,7 +7,7 @@ mount that can be seen (memfd, shared memory of the kernel's own mounts) counts 
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from shipworthy.probes.parts.descriptors import Deleted, read_descriptors
+from shipworthy.probes.parts.descriptors import Deleted, read_all_descriptors, read_descriptors
 from shipworthy.probes.parts.mounts import Mounted, holder, is_kept
 from shipworthy.probes.runtime.machine import Machine, Node
 
@@ -44,11 +44,13 @@ class DeletedFiles(NamedTuple):
     on: List[HeldOn]
     denied: int
     """Processes whose descriptors this user may not see."""
+    unread: int
+    """Descriptors of processes with very many that were taken for sockets, since their neighbours are."""
 
 
-def read_deleted(machine: Machine, mounts: List[Mounted], seconds: float, top: int) -> DeletedFiles:
-    """Look at every deleted file. Raises OSError, `Abandoned`."""
-    descriptors = read_descriptors(machine)
+def read_deleted(machine: Machine, mounts: List[Mounted], seconds: float, top: int, whole: bool) -> DeletedFiles:
+    """Look at every deleted file; `whole`: and take no descriptor for a socket unseen. Raises OSError, `Abandoned`."""
+    descriptors = read_all_descriptors(machine) if whole else read_descriptors(machine)
     links = [one for one in descriptors.deleted if not one.path.startswith("/memfd:")]
     nodes = machine.ask(lambda: [_node(machine, one) for one in links], seconds) if links else []
     held: Dict[Tuple[int, int, int], List[Deleted]] = {}
@@ -68,7 +70,8 @@ def read_deleted(machine: Machine, mounts: List[Mounted], seconds: float, top: i
             where.setdefault(mounted.device, mounted)
             held_here = Held(ones[0].path, by_key[key].blocks * _BLOCK, ones[0].pid, "", len(ones))
             on.setdefault(mounted.device, []).append(held_here)
-    return DeletedFiles([_on(machine, where[device], files, top) for device, files in on.items()], descriptors.denied)
+    told = [_on(machine, where[device], files, top) for device, files in on.items()]
+    return DeletedFiles(told, descriptors.denied, descriptors.unread)
 
 
 def _node(machine: Machine, one: Deleted) -> Any:

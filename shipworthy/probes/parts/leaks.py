@@ -7,7 +7,7 @@ Source: tcp(7), net/ipv4/tcp_input.c tcp_fin; a socket that nobody has accepted 
 from collections import Counter
 from typing import Dict, List, NamedTuple, Optional
 
-from shipworthy.probes.parts.descriptors import read_descriptors
+from shipworthy.probes.parts.descriptors import read_descriptors_of
 from shipworthy.probes.parts.sockets import Sockets, read_sockets
 from shipworthy.probes.parts.stats import Stats
 from shipworthy.probes.runtime.errors import NotSeen
@@ -72,7 +72,7 @@ def _owners(eyes: Eyes, inodes: List[int], stats: Stats) -> Dict[int, Owner]:
     if not inodes:
         return {}
     try:
-        found = read_descriptors(eyes.machine)
+        found = read_descriptors_of(eyes.machine, inodes)
     except OSError as error:
         raise NotSeen(why(error)) from None
     held = {inode: found.sockets[inode] for inode in inodes if inode in found.sockets}

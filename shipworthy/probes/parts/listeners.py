@@ -6,10 +6,11 @@ In: this namespace's sockets, two looks at its listeners, socket diagnosis. Out:
 import heapq
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+from shipworthy.probes.parts.gather import Listener
 from shipworthy.probes.parts.listening import Diagnosis, Waiting, read_queues
 from shipworthy.probes.parts.owners import Owner, Owners
 from shipworthy.probes.parts.port_range import PortRange
-from shipworthy.probes.parts.sockets import Listener, Sockets
+from shipworthy.probes.parts.sockets import Sockets
 from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.seen import Eyes

@@ -1,12 +1,13 @@
 """Which processes hold a socket: `nginx[812]`.
 
 In: the inode of a socket; every process's descriptors (parts/descriptors) and /proc/PID/comm. Out: names, or why not.
-The look at all descriptors is dear: it is taken when the first socket is asked for.
+The look at all descriptors is dear: it is taken when the first socket is asked for. Of a socket that is found, further
+holders among the descriptors that were taken for sockets are not looked for.
 """
 
 from typing import Dict, List, NamedTuple, Optional
 
-from shipworthy.probes.parts.descriptors import Descriptors, read_descriptors
+from shipworthy.probes.parts.descriptors import Descriptors, read_descriptors, read_descriptors_of
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.seen import Eyes
 
@@ -38,6 +39,7 @@ class Owners:
         seen = self._look()
         if seen is None:
             return None
+        seen = read_descriptors_of(self._eyes.machine, [inode])
         held = seen.shared_sockets.get(inode) or ({seen.sockets[inode]} if inode in seen.sockets else set())
         named = [(pid, self._name(pid)) for pid in sorted(held)[:_MOST]]
         found = [Owner(pid, name) for pid, name in named if name is not None]

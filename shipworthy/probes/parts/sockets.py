@@ -1,56 +1,26 @@
 """Every TCP and UDP socket of the machine, read once and reduced while it is read: tables of 50,000 lines are common.
 
-In: /proc/net/{tcp,tcp6,udp,udp6} of the network namespace that the login is in. Out: `Sockets`.
+In: socket diagnosis, or /proc/net/{tcp,tcp6} where there is none; /proc/net/{udp,udp6}; all of the network namespace
+that the login is in. Out: `Sockets`; parts/gather does the work.
 An IPv4 address in an IPv6 table (`::ffff:192.0.2.1`) is told as IPv4: the kernel counts their ports together.
 Sockets that are bound and neither listen nor have a peer stand in none of these tables: see parts/listening.
-Source: proc_net_tcp.rst; net/ipv4/tcp_ipv4.c tcp4_seq_show, net/ipv6/udp.c; include/net/tcp_states.h.
+Source: proc_net_tcp.rst; sock_diag(7).
 """
 
 import sys
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, NamedTuple, Set, Tuple
 
 from shipworthy.probes.parts.addresses import address_of
-from shipworthy.probes.parts.port_range import PortRange, range_or_all
+from shipworthy.probes.parts.gather import Gather
+from shipworthy.probes.parts.port_range import range_or_all
+from shipworthy.probes.parts.sock_diag import ALL_STATES, dump
 from shipworthy.probes.runtime.errors import ParseError
 from shipworthy.probes.runtime.machine import Machine
 
-STATES = {
-    b"01": "ESTABLISHED",
-    b"02": "SYN_SENT",
-    b"03": "SYN_RECV",
-    b"04": "FIN_WAIT1",
-    b"05": "FIN_WAIT2",
-    b"06": "TIME_WAIT",
-    b"07": "CLOSE",
-    b"08": "CLOSE_WAIT",
-    b"09": "LAST_ACK",
-    b"0A": "LISTEN",
-    b"0B": "CLOSING",
-    b"0C": "SYN_RECV",  # NEW_SYN_RECV: half open, not yet a socket of its own
-}
-TABLES = ("tcp", "tcp6", "udp", "udp6")
+_UDP = ("udp", "udp6")
+TABLES = ("tcp", "tcp6", *_UDP)
 Printed = Tuple[bytes, bytes, bytes]
 """A flow as the kernel prints its parts: source, peer, port."""
-_LISTEN, _TIME_WAIT, _CLOSE_WAIT = b"0A", b"06", b"08"
-_ZERO_WINDOW_PROBE = b"04"
-_ODD = b"13579BDF"
-_LOGGED = 64
-"""Sockets of a kind that are kept one by one."""
-
-
-class Listener(NamedTuple):
-    """A socket that waits for others: TCP in LISTEN, UDP without a peer."""
-
-    protocol: str
-    """tcp, tcp6, udp, udp6: the table in which it stands."""
-    address: str
-    port: int
-    uid: int
-    inode: int
-    queued: int
-    """TCP: connections that nobody has accepted yet. UDP: bytes that nobody has read yet."""
-    drops: Optional[int]
-    """UDP: datagrams dropped since it was opened."""
 
 
 class Flow(NamedTuple):
@@ -81,7 +51,7 @@ class Use(NamedTuple):
 class Sockets:
     """The sockets of one network namespace."""
 
-    def __init__(self, gathered: "_Gather", unseen: Dict[str, str]) -> None:
+    def __init__(self, gathered: Gather, unseen: Dict[str, str]) -> None:
         self._gathered = gathered
         self.unseen = unseen
         """Why a table could not be read, by its name."""
@@ -163,17 +133,6 @@ def byte_order(machine: Machine) -> str:
     return "little" if machine.recorded else sys.byteorder
 
 
-def listener(table: str, path: str, number: int, fields: List[bytes], order: str) -> Listener:
-    """The line of a socket that waits, by its fields. Raises ParseError."""
-    try:
-        queued = int(fields[4].partition(b":")[2], 16)
-        drops = int(fields[12]) if len(fields) > 12 and table.startswith("udp") else None
-        address, port = address_of(fields[1][:-5], order), int(fields[1][-4:], 16)
-        return Listener(table, address, port, int(fields[7]), int(fields[9]), queued, drops)
-    except (ValueError, IndexError):
-        raise ParseError("{}: line {}: a field is not a number".format(path, number)) from None
-
-
 def body(path: str, lines: Iterator[bytes]) -> Iterator[bytes]:
     """The lines after a table's head. Raises ParseError when it has none."""
     if not next(lines, b"").lstrip().startswith(b"sl "):
@@ -182,9 +141,29 @@ def body(path: str, lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _read(machine: Machine) -> Sockets:
-    gather = _Gather(range_or_all(machine), byte_order(machine))
+    if not machine.recorded:
+        gather = _gather(machine)
+        try:
+            gather.diagnosed(dump(ALL_STATES))
+        except OSError:
+            pass  # a kernel without socket diagnosis: its tables tell the same, and take longer
+        else:
+            return _with_tables(machine, gather, _UDP)
+    return read_tables(machine)
+
+
+def read_tables(machine: Machine) -> Sockets:
+    """The sockets as the tables have them, and nothing else."""
+    return _with_tables(machine, _gather(machine), TABLES)
+
+
+def _gather(machine: Machine) -> Gather:
+    return Gather(range_or_all(machine), byte_order(machine))
+
+
+def _with_tables(machine: Machine, gather: Gather, tables: Iterable[str]) -> Sockets:
     unseen = {}
-    for table in TABLES:
+    for table in tables:
         path = "/proc/net/" + table
         try:
             lines = body(path, machine.lines(path))
@@ -192,96 +171,6 @@ def _read(machine: Machine) -> Sockets:
         except OSError as error:
             unseen[table] = "{}: {}".format(path, error.strerror)
     return Sockets(gather, unseen)
-
-
-class _Gather:
-    """Reduces tables, line by line; keys stay the kernel's hexadecimal bytes until somebody asks for more."""
-
-    def __init__(self, known: PortRange, order: str) -> None:
-        self.order = order
-        self.low, self.high = b"%04X" % known.low, b"%04X" % known.high
-        inside = (range(max(first, known.low), min(last, known.high) + 1) for first, last in known.reserved)
-        self.reserved = {b"%04X" % port for ports in inside for port in ports}
-        self.odd = _ODD if known.low % 2 == 0 else bytes(set(b"0123456789ABCDEF") - set(_ODD))
-        self.states: Dict[bytes, int] = {}
-        self.listeners: List[Listener] = []
-        self.own_ports: Set[bytes] = set()
-        self.out: Dict[bytes, List[int]] = {}
-        self.sources: Dict[bytes, Set[bytes]] = {}
-        self.into: Dict[bytes, int] = {}
-        self.into_waiting: Dict[bytes, int] = {}
-        self.closing: Dict[int, Tuple[bytes, bytes]] = {}
-        self.stuck: List[Tuple[bytes, bytes]] = []
-        self.stuck_total = 0
-        self.udp_ports: Dict[int, int] = {}
-
-    def tcp(self, table: str, path: str, lines: Iterable[bytes]) -> None:
-        """A table of TCP, in which those that listen stand first."""
-        states, own_ports, into, waiting = self.states, self.own_ports, self.into, self.into_waiting
-        for number, line in enumerate(lines, 2):
-            fields = line.split(None, 10)
-            if len(fields) < 10:
-                raise ParseError("{}: line {}: not a socket: {!r}".format(path, number, line[:80]))
-            local, peer, state, inode = fields[1], fields[2], fields[3], fields[9]
-            states[state] = states.get(state, 0) + 1
-            if state == _LISTEN:
-                own_ports.add(local[-4:])
-                self.listeners.append(listener(table, path, number, line.split(), self.order))
-                continue
-            if local[-4:] in own_ports:
-                key = local + b" " + peer[:-5]
-                into[key] = into.get(key, 0) + 1
-                if state == _TIME_WAIT:
-                    waiting[key] = waiting.get(key, 0) + 1
-            elif peer[-4:] != b"0000":
-                self._went_out(local, peer, state == _TIME_WAIT, _whole(inode, path, number))
-            if state == _CLOSE_WAIT:
-                self.closing[_whole(inode, path, number)] = (local, peer)
-            if fields[5].startswith(_ZERO_WINDOW_PROBE):
-                self.stuck_total += 1
-                if len(self.stuck) < _LOGGED:
-                    self.stuck.append((local, peer))
-
-    def _went_out(self, local: bytes, peer: bytes, waits: bool, inode: int) -> None:
-        key = local[:-5] + b" " + peer
-        use = self.out.get(key)
-        if use is None:
-            use = self.out[key] = [0, 0, 0, 0, 0, 0]
-        use[waits] += 1
-        if not (use[2] or waits):
-            use[2] = inode
-        port = local[-4:]
-        if self.low <= port <= self.high and port not in self.reserved:
-            use[3 + waits] += 1
-            use[5] += port[3] in self.odd
-            ports = self.sources.get(local[:-5])
-            if ports is None:
-                ports = self.sources[local[:-5]] = set()
-            ports.add(port)
-
-    def udp(self, table: str, path: str, lines: Iterable[bytes]) -> None:
-        """A table of UDP; one without a peer waits for whoever comes."""
-        for number, line in enumerate(lines, 2):
-            fields = line.split()
-            if len(fields) < 10:
-                raise ParseError("{}: line {}: not a socket: {!r}".format(path, number, line[:80]))
-            socket = listener(table, path, number, fields, self.order)
-            self.udp_ports.setdefault(socket.port, socket.inode)
-            if fields[2][-4:] == b"0000":
-                self.listeners.append(socket)
-
-    def named_states(self) -> Dict[str, int]:
-        names: Dict[str, int] = {}
-        for state, count in self.states.items():
-            name = STATES.get(state, state.decode("ascii", "replace"))
-            names[name] = names.get(name, 0) + count
-        return names
-
-
-def _whole(text: bytes, path: str, number: int) -> int:
-    if not text.isdigit():
-        raise ParseError("{}: line {}: {!r} is no inode".format(path, number, text[:20]))
-    return int(text)
 
 
 def _both(one: Use, other: Use) -> Use:

@@ -10,7 +10,6 @@ call that never came back.
 import errno
 import os
 import stat
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -18,12 +17,12 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 from shipworthy.probes.runtime import child
 from shipworthy.probes.runtime.errors import NotSeen
+from shipworthy.probes.runtime.links import Links
 from shipworthy.probes.runtime.parse import parse_keyed, parse_uptime
 
 MEBIBYTE = 2**20
 _TICKS_PER_SECOND = 100  # USER_HZ on every architecture that Linux has but alpha and ia64
 _BLOCK = 2**18
-_READS_UTF8 = sys.getfilesystemencoding() == "utf-8"  # not so under LC_ALL=C on Python 3.6
 
 Value = TypeVar("Value")
 
@@ -79,12 +78,14 @@ class Machine:
 
     def read_bytes(self, path: str, at_most: int = MEBIBYTE) -> bytes:
         """The content of a file of at most `at_most` bytes."""
-        with _told_as(path):
+        try:  # as `_told_as` does it, which thousands of files would feel
             descriptor = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
             try:
                 return _read(descriptor, path, at_most)
             finally:
                 os.close(descriptor)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
 
     def lines(self, path: str) -> Iterator[bytes]:
         """The lines of a table that may be long, without their ends; no more than a block of it is held at a time."""
@@ -105,21 +106,15 @@ class Machine:
         if rest:
             yield rest
 
-    def links(self, path: str) -> List[Tuple[str, str]]:
-        """The symbolic links in a directory and what they say; one that is gone meanwhile is left out."""
+    @contextmanager
+    def links(self, path: str) -> Iterator[Links]:
+        """The symbolic links in a directory."""
         with _told_as(path):
             folder = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-        found: List[Tuple[str, str]] = []
-        append, readlink = found.append, os.readlink  # tens of thousands, on a host of many connections
         try:
-            for name in os.listdir(folder):
-                try:
-                    append((name, readlink(name, dir_fd=folder)))
-                except OSError:
-                    continue  # descriptors come and go, and whatever is no link has no target
+            yield Links(folder, sized=not self.recorded)
         finally:
             os.close(folder)
-        return found if _READS_UTF8 else [(name, _text(target)) for name, target in found]
 
     def read_records(self, path: str, at_most: int) -> str:
         """What a device like /dev/kmsg has to give now, without waiting for more; the newest `at_most` bytes of it."""
@@ -301,10 +296,6 @@ def _read(descriptor: int, path: str, at_most: int) -> bytes:
         parts.append(part)
         left -= len(part)
     raise OSError(errno.EFBIG, "is longer than {} bytes".format(at_most), path)
-
-
-def _text(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _bytes(path: str) -> bytes:
