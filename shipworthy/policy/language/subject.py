@@ -171,6 +171,10 @@ class Part(BaseModel):
             if isinstance(declared, Bounded | Set)
         }
 
+    def applies(self, claim: str) -> bool:  # noqa: ARG002 -- for those that override it
+        """Whether the claim `subject.claim` has anything to say of this item; where not, no check is made for it."""
+        return True
+
 
 class SubjectPolicy(Part):
     """What a policy can say of one subject; `shipworthy/policy/<subject>.py` calls its own `Policy`."""
