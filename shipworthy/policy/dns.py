@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from shipworthy.policy._dns_items import FAMILIES, FOR_HERE, Address, Name, record_text, refuse
+from shipworthy.policy._dns_items import FAMILIES, FOR_HERE, Address, Name, ascii_name, record_text, refuse
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Items, SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import COUNT, RATIO, SECONDS, Unit
@@ -28,7 +28,7 @@ _BOUNDS: Mapping[str, tuple[Unit, float, float]] = {"wait": (SECONDS, 0.1, 10.0)
 class Policy(SubjectPolicy):
     """Names resolve, on both families, from every host and every server, evenly, in time; and who vouches for them."""
 
-    names: Items[Name] = Field({}, description="Names, written directly below `dns:`.")
+    names: Items[Name] = Field({}, description="DNS names, each with a dot in it: `www.example.org`, `localhost.`.")
     nameservers: Limit = limit(
         COUNT,
         warn_above="3",
@@ -115,7 +115,14 @@ class Policy(SubjectPolicy):
         description="DS records of the root, `20326 8 2 E06D…`; without them, those that IANA publishes.",
     )
 
+    DIRECT: ClassVar[str] = "names"
+    DIRECT_KEYS: ClassVar[str] = r"\."
     STRICT: ClassVar[dict[str, Any]] = {"searches": {"warn_above": "0"}, "nsec3_iterations": {"fail_above": "0"}}
+
+    @classmethod
+    def item_name(cls, key: str) -> str:
+        """A-labels, lower case, without the final dot."""
+        return ascii_name(key)
 
     @field_validator("wait", "budget")
     @classmethod

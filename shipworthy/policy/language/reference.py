@@ -133,7 +133,8 @@ def _subject(name: str, model: type[Part]) -> Iterator[str]:
         item = item_model(model, key)
         if item is not None:
             yield ""
-            yield f"`{key}`: {info.description or ''} Each item:"
+            place = f"Directly below `{name}:`" if key == model.DIRECT else f"`{key}`"
+            yield f"{place}: {info.description or ''} Each item:"
             yield ""
             yield from _part(name, item)
 
