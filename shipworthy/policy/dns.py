@@ -6,6 +6,7 @@ Facts: resolv.conf(5), RFC 1034 and 1035, 4035, 8914, 9276; Zonemaster's test ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -188,12 +189,19 @@ def _each_once(questions: Iterable[Question]) -> list[Question]:
     return list(found.values())
 
 
-def _questions(name: str, item: Name, wanted: frozenset[str] | None) -> Iterator[Question]:
+@lru_cache(maxsize=20_000)
+def _wire(name: str, type: str) -> str:
+    """The same for every host of a fleet."""
     from shipworthy import dns_messages
+
+    return dns_messages.query(name, type).hex()
+
+
+def _questions(name: str, item: Name, wanted: frozenset[str] | None) -> Iterator[Question]:
     from shipworthy.probes.dns import Question
 
     def question(name: str, type: str, samples: int = 0) -> Question:
-        return Question(name, type, dns_messages.query(name, type).hex(), item.servers, samples)
+        return Question(name, type, _wire(name, type), item.servers, samples)
 
     def judged(claim: str) -> bool:
         return item.applies(claim) and (wanted is None or claim in wanted)
