@@ -102,7 +102,9 @@ def reply(data: bytes, name: str, type: str) -> Reply:
         bool(flags & dns.flags.AA),
         bool(flags & dns.flags.TC),
         bool(flags & dns.flags.AD),
-        *(tuple(_records(section)) for section in (message.answer, message.authority, message.additional)),
+        _records(message.answer),
+        _records(message.authority),
+        _records(message.additional),
         tuple(error.to_text() for error in message.extended_errors()),
     )
 
@@ -118,12 +120,12 @@ def parsed(data: bytes) -> dns.message.Message:
 _HOST_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_*")
 
 
-def _records(section: list[dns.rrset.RRset]) -> list[Record]:
-    return [
+def _records(section: list[dns.rrset.RRset]) -> tuple[Record, ...]:
+    return tuple(
         Record(_told(rrset.name), dns.rdatatype.to_text(rrset.rdtype), rrset.ttl, data.to_text())
         for rrset in section
         for data in rrset
-    ]
+    )
 
 
 def _told(name: dns.name.Name) -> str:
