@@ -112,6 +112,8 @@ class Udp:
             if index < 0:
                 return
             if not budget.take():
+                if kind == _COLD:
+                    self._cold.append(index)
                 self._all_that_is_left(spent(budget.most))
                 return
             one = self._ids.fresh()

@@ -108,7 +108,7 @@ class _Conversation:
 
     @property
     def done(self) -> bool:
-        return self._udp.done and self._tcp.done
+        return self._udp.done and self._tcp.done and not self._udp.cut
 
     @property
     def samples(self) -> Dict[int, List[int]]:
@@ -117,10 +117,10 @@ class _Conversation:
     def go_on(self, budget: Budget, now: float) -> None:
         self._udp.look_at_clock(budget, now)
         self._tcp.look_at_clock(now)
-        self._udp.fill(budget, now)
         while self._udp.cut:
             self._tcp.add(self._udp.cut.pop(0))
         self._tcp.fill(budget)
+        self._udp.fill(budget, now)
 
     def end(self) -> None:
         self._udp.end()
