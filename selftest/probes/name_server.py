@@ -94,12 +94,14 @@ def name_server(
 def _bound(address: str, port: int) -> tuple[socket.socket, socket.socket]:
     """Sockets for UDP and TCP at one port, outside of what the kernel gives to clients if it is not given."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    plain, _, scope = address.partition("%")
     while True:
         udp, tcp = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
         try:
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             for one in (udp, tcp):
-                one.bind((address, port or udp.getsockname()[1] or random.randrange(10_000, 30_000)))
+                number = port or udp.getsockname()[1] or random.randrange(10_000, 30_000)
+                one.bind((plain, number, 0, socket.if_nametoindex(scope)) if scope else (plain, number))
         except OSError:
             udp.close()
             tcp.close()

@@ -190,6 +190,29 @@ def test_answers_from_elsewhere_are_ignored_and_counted() -> None:
         assert one.ignored == 2  # the first time, and once more
 
 
+def test_a_flood_of_answers_does_not_keep_the_others_waiting() -> None:
+    over = threading.Event()
+
+    with name_server() as sound, socket.socket(type=socket.SOCK_DGRAM) as flooding:
+        flooding.bind(("127.0.0.2", sound.port))
+
+        def flood() -> None:
+            _, source = flooding.recvfrom(65535)
+            while not over.is_set():
+                flooding.sendto(bytes(20), source)
+
+        thread = threading.Thread(target=flood, daemon=True)
+        thread.start()
+        begin = time.monotonic()
+        found = ask(questions(count=5), ["127.0.0.2", "127.0.0.1"], WAIT, Budget(1000), sound.port)
+        took = time.monotonic() - begin
+        over.set()
+        thread.join()
+    assert took < WAIT + 1
+    assert set(errors(found.servers[0].udp)) == {"no answer within 0.5 s"} and found.servers[0].ignored
+    assert set(errors(found.servers[1].udp)) == {""}
+
+
 def test_random_bytes_are_carried_as_they_are() -> None:
     def random(question: bytes) -> list[bytes]:
         return [question[:2] + os.urandom(300)]
