@@ -19,6 +19,7 @@ ROOMS = (
     "snapshot",
     "exchange",
     "links",
+    "vantage",
     "policy",
     "inventory",
     "results",
@@ -31,11 +32,13 @@ MAY_IMPORT = {
     "asking": {"exchange", "links", "errors"},
     "exchange": {"errors"},
     "outcome": {"policy", "results", "errors"},
-    "judging": {"exchange", "snapshot", "policy", "probes", "errors"},
+    "judging": {"exchange", "snapshot", "policy", "probes", "vantage", "dns_messages", "errors"},
+    "vantage": {"dns_messages", "errors"},
+    "dns_messages": set(),
     "snapshot": {"exchange", "probes", "errors", "strict"},
     "strict": {"errors"},
     "links": {"inventory", "errors", "probes"},
-    "policy": {"inventory", "results", "checks", "probes", "errors"},
+    "policy": {"inventory", "results", "checks", "probes", "dns_messages", "errors"},
     "inventory": {"errors"},
     "catalogue": {"policy", "checks"},
     "results": set(),
@@ -53,6 +56,7 @@ ONLY_IN = {
     "jinja2": {"policy", "report"},
     "pytest_html": {"report"},
     "pydantic": {"policy", "snapshot"},
+    "dns": {"vantage", "dns_messages", "judging"},
 }
 LINES = 320
 
