@@ -51,7 +51,8 @@ class Apart:
         self.address(*addresses)
         place = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="knot-")))
         listens = "".join(f"    listen: {address}@53\n" for address in addresses)
-        said = f"server:\n    rundir: {place}\n{listens}    tcp-workers: 1\n    udp-workers: 1\n    background-workers: 1\n"
+        said = f"server:\n    rundir: {place}\n{listens}"
+        said += "".join(f"    {kind}-workers: 1\n" for kind in ("tcp", "udp", "background"))
         said += f"database:\n    storage: {place}\nzone:\n"
         for number, (name, text) in enumerate(zones.items()):
             (place / f"{number}.zone").write_text(text)
@@ -60,7 +61,8 @@ class Apart:
         (place / "knot.conf").write_text(said)
         log = (place / "log").open("wb")
         knot = self.run(lambda: subprocess.Popen(["knotd", "-c", str(place / "knot.conf")], stdout=log, stderr=log))
-        self._stack.callback(lambda: (knot.terminate(), knot.wait(5)))
+        self._stack.callback(knot.wait, 5)
+        self._stack.callback(knot.terminate)
         question = dns_messages.query(next(iter(zones)), "SOA", recursion=False)
         wait_until(
             lambda: self.run(lambda: wire.ask(addresses[0], "tcp", question, 1.0).message),

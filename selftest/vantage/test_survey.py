@@ -49,7 +49,8 @@ IN_TEST = (
 IN_OTHER = "@ 300 IN NS ns1.test.\nfar 300 IN NS ns1.example.test.\nring 300 IN NS ns.loop.test.\n"
 IN_ROOT = (
     TOP
-    + f"test 300 IN NS ns1.test.\ntest 300 IN DS {ds('test.')}\nns1.test 300 IN A 10.9.0.1\nns1.test 300 IN AAAA fd09::1\n"
+    + f"test 300 IN NS ns1.test.\ntest 300 IN DS {ds('test.')}\n"
+    + "ns1.test 300 IN A 10.9.0.1\nns1.test 300 IN AAAA fd09::1\n"
     + f"other 300 IN NS ns1.test.\nother 300 IN DS {ds('other.')}\n"
 )
 IN_EXAMPLE = (

@@ -13,6 +13,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
+from dns.dnssectypes import Algorithm
 
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
 """When the tests of signatures take place."""
@@ -20,11 +21,11 @@ WEEK = timedelta(days=7)
 
 
 @cache
-def key(name: str, role: str) -> tuple[ec.EllipticCurvePrivateKey, Any]:
+def key(name: str, role: str) -> tuple[Any, Any]:
     """A key and its DNSKEY; the same for the same zone and role, within one run."""
     private = ec.generate_private_key(ec.SECP256R1())
     return private, dns.dnssec.make_dnskey(
-        private.public_key(), dns.dnssec.Algorithm.ECDSAP256SHA256, flags=257 if role == "ksk" else 256
+        private.public_key(), Algorithm.ECDSAP256SHA256, flags=257 if role == "ksk" else 256
     )
 
 

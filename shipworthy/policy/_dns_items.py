@@ -87,8 +87,7 @@ class Name(Part):
         source="resolv.conf(5): after 5 s the next server is asked",
     )
     weights: dict[Address, int] = Field(
-        {},
-        description="The share that each address should have of the first places in answers: equal numbers are even.",
+        {}, description="The share that each address should have of the first places in answers: equal numbers are even."
     )
     samples: Annotated[int, Field(ge=2, le=2000)] | None = Field(
         None, description="How many answers are looked at for that; without it, as many as the weights need."

@@ -88,9 +88,7 @@ class Policy(SubjectPolicy):
         says="It fails only when chance would do that once in a thousand times.",
         source="judgement: a quarter less than was planned for",
     )
-    wait: float = setting(
-        SECONDS, "2 s", says="How long an answer is waited for.", source="dig: a try takes 5 s; people wait less"
-    )
+    wait: float = setting(SECONDS, "2 s", says="How long an answer is waited for.", source="dig: a try takes 5 s; people wait less")
     budget: float = setting(
         COUNT,
         "5000",
@@ -98,9 +96,7 @@ class Policy(SubjectPolicy):
         source="judgement: 200 names, 3 servers, 2 families, twice, and room",
     )
     root_servers: list[Address] | None = Field(
-        None,
-        min_length=1,
-        description="Where the authoritative side begins; without it, with the root servers of the Internet.",
+        None, min_length=1, description="Where the authoritative side begins; without it, with the root servers of the Internet."
     )
     trust_anchors: list[str] | None = Field(
         None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ class Asked(NamedTuple):
 
     def reply(self) -> Reply | None:
         """The answer, understood; None where there is none. Raises Garbled."""
-        return dns_messages.reply(self.wire, self.name, self.type) if self.message else None
+        return _understood(self.wire, self.name, self.type) if self.message else None
 
     def heard(self) -> Reply | None:
         """The answer, understood; None where there is none that can be."""
@@ -53,6 +54,12 @@ class Asked(NamedTuple):
             return base64.b64decode(self.message, validate=True)
         except binascii.Error:
             raise Garbled("is no base64") from None
+
+
+@lru_cache(4096)
+def _understood(wire: bytes, name: str, type: str) -> Reply:
+    """Servers of one zone mostly say the same, to the byte."""
+    return dns_messages.reply(wire, name, type)
 
 
 class Zone(NamedTuple):
