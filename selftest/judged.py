@@ -17,8 +17,11 @@ from pathlib import Path
 from types import GeneratorType, ModuleType
 from typing import Any
 
+from shipworthy.errors import Problem
 from shipworthy.outcome import Judged, decide
 from shipworthy.policy import ASKED, HostPolicy, Verdict
+from shipworthy.policy.language.direct import gathered
+from shipworthy.policy.language.document import Node
 from shipworthy.policy.language.host import build
 from shipworthy.policy.language.plays import nodes
 from shipworthy.policy.language.subjects import discover
@@ -30,8 +33,12 @@ TESTS = Path(__file__).parents[1] / "tests"
 
 def policy(*, extends: str = "baseline", families: tuple[str, ...] = ("ipv4", "ipv6"), **said: Any) -> HostPolicy:
     """A host's policy: the defaults, and what is said of subjects as a play would say it, in texts."""
-    tree = nodes(said, "test")
-    return build(tree, extends=extends, subjects=discover(), families=families, off={}, observe=frozenset(), waivers=())
+    problems: list[Problem] = []
+    subjects = discover()
+    said = {name: gathered(name, subjects[name], nodes(each, "test"), problems) for name, each in said.items()}
+    assert not problems
+    tree = Node(said, "test")
+    return build(tree, extends=extends, subjects=subjects, families=families, off={}, observe=frozenset(), waivers=())
 
 
 def read(

@@ -150,7 +150,7 @@ def _bounds(check: Described, model: type[Part], within: str) -> Iterator[str]:
     for name in model.model_fields:
         item = item_model(model, name)
         if item is not None:
-            yield from _bounds(check, item, f"{within}{name}.….")
+            yield from _bounds(check, item, f"{within}…." if name == model.DIRECT else f"{within}{name}.….")
 
 
 def _said(bounds: Mapping[str, str | None]) -> str:

@@ -26,6 +26,7 @@ CHECKS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "tes
 
 _ATTRIBUTE = "shipworthy_check"
 _EACH = "shipworthy_each"
+_ONCE = "shipworthy_once"
 _ID = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 
 
@@ -37,18 +38,22 @@ class Item(NamedTuple, Generic[Said]):
     """What the policy says of it."""
 
 
-def check(id: str, *, each: str | None = None) -> Callable[[Function], Function]:
+def check(id: str, *, each: str | None = None, once: bool = False) -> Callable[[Function], Function]:
     """Give the test function below its stable id, `subject.claim`.
 
-    With `each`, the check is made once for every item that the subject's policy has under that name, and is given it as
-    `item: Item[…]`; on a host whose policy names none, it is not there.
+    With `each`, the check is made for every item that the subject's policy has under that name and to which the claim
+    applies, and is given it as `item: Item[…]`; on a host whose policy names none, it is not there. With `once` too, it
+    is made once for each, however many hosts' policies name it: it speaks of the thing, and asks no host.
     """
     if not _ID.fullmatch(id):
         raise ValueError(f"{id!r} is not of the form subject.claim")
+    if once and each is None:
+        raise ValueError(f"{id}: `once` is for the items of `each`")
 
     def name(function: Function) -> Function:
         setattr(function, _ATTRIBUTE, id)
         setattr(function, _EACH, each)
+        setattr(function, _ONCE, once)
         return function
 
     return name
@@ -62,6 +67,11 @@ def check_id(function: object) -> str | None:
 def items_of(function: object) -> str | None:
     """The field of its subject's policy whose items `function` is made for."""
     return getattr(function, _EACH, None)
+
+
+def is_once(function: object) -> bool:
+    """Whether `function` is made once for an item, and not once on each host."""
+    return getattr(function, _ONCE, False)
 
 
 def asked(answers: Mapping[str, Found], name: str) -> Found:
@@ -103,6 +113,8 @@ class Described:
     look: str
     arguments: frozenset[str]
     """What it asks for: `item` if it is made for things that a policy names, `fleet` if it is of a set of hosts."""
+    once: bool = False
+    """It is made once for a thing, whichever hosts' policies name it."""
 
     @property
     def subject(self) -> str:
@@ -124,7 +136,7 @@ def catalogue(folders: Iterable[Path]) -> dict[str, Described]:
         if id := _id_of(function):
             told = describe(ast.get_docstring(function) or "")
             asks = frozenset(each.arg for each in function.args.args)
-            found.setdefault(id, Described(id, function.name, file, *told, asks))
+            found.setdefault(id, Described(id, function.name, file, *told, asks, _is_once(function)))
     return found
 
 
@@ -175,3 +187,8 @@ def _id_of(function: ast.FunctionDef) -> str | None:
             ):
                 return id
     return None
+
+
+def _is_once(function: ast.FunctionDef) -> bool:
+    keywords = [word for one in function.decorator_list if isinstance(one, ast.Call) for word in one.keywords]
+    return any(word.arg == "once" and getattr(word.value, "value", False) is True for word in keywords)

@@ -14,8 +14,10 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
 import dns.rdatatype
 import dns.rrset
+from dns.rdtypes.ANY.TXT import TXT
 
 PAYLOAD = 1232
 """Bytes that a UDP answer may have: DNS Flag Day 2020, what passes every path unfragmented."""
@@ -23,6 +25,10 @@ PAYLOAD = 1232
 
 class NoName(ValueError):
     """A text is no DNS name; the message says why, to be read behind the text."""
+
+
+class NoRecord(ValueError):
+    """A text is no data of a record of its type; the message says why, to be read behind the text."""
 
 
 class Garbled(ValueError):
@@ -39,7 +45,7 @@ class Record(NamedTuple):
     ttl: int
     """Seconds."""
     text: str
-    """Its data as in a zone file, names in it with their final dot."""
+    """Its data in the one form for comparing that `record_text` gives."""
 
 
 class Reply(NamedTuple):
@@ -80,6 +86,19 @@ def ascii_name(text: str) -> str:
     return _told(name)
 
 
+def record_text(type: str, text: str) -> str:
+    """A record's data, written as in a zone file, in its one form for comparing: names in it in lower case, with their
+    final dot; the strings of a TXT joined. A TXT without quotes is one string, blanks and all. Raises NoRecord.
+    """
+    if type == "TXT" and not text.lstrip().startswith('"'):
+        return _text_of(text.encode())
+    try:
+        data = dns.rdata.from_text("IN", type, text, dns.name.root, False, idna_codec=dns.name.IDNA_2008_Practical)
+        return _canonical(data)
+    except (dns.exception.DNSException, UnicodeError, ValueError) as error:
+        raise NoRecord(f"is no {type} record's data: {_reason(error)}") from None
+
+
 def query(name: str, type: str, *, dnssec: bool = False, recursion: bool = True) -> bytes:
     """A question on the wire, its id 0: whoever sends it puts a fresh one there. EDNS with a payload of 1232."""
     message = dns.message.make_query(name, type, use_edns=0, payload=PAYLOAD, want_dnssec=dnssec, id=0)
@@ -102,7 +121,9 @@ def reply(data: bytes, name: str, type: str) -> Reply:
         bool(flags & dns.flags.AA),
         bool(flags & dns.flags.TC),
         bool(flags & dns.flags.AD),
-        *(tuple(_records(section)) for section in (message.answer, message.authority, message.additional)),
+        _records(message.answer),
+        _records(message.authority),
+        _records(message.additional),
         tuple(error.to_text() for error in message.extended_errors()),
     )
 
@@ -118,12 +139,35 @@ def parsed(data: bytes) -> dns.message.Message:
 _HOST_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_*")
 
 
-def _records(section: list[dns.rrset.RRset]) -> list[Record]:
-    return [
-        Record(_told(rrset.name), dns.rdatatype.to_text(rrset.rdtype), rrset.ttl, data.to_text())
+def _records(section: list[dns.rrset.RRset]) -> tuple[Record, ...]:
+    return tuple(
+        Record(_told(rrset.name), dns.rdatatype.to_text(rrset.rdtype), rrset.ttl, _canonical(data))
         for rrset in section
         for data in rrset
-    ]
+    )
+
+
+_NAMING = frozenset({"CNAME", "DNAME", "MX", "NS", "PTR", "SOA", "SRV"})
+"""The types whose data hold names."""
+
+
+def _canonical(data: dns.rdata.Rdata) -> str:
+    if isinstance(data, TXT):
+        return _text_of(b"".join(data.strings))
+    if dns.rdatatype.to_text(data.rdtype) not in _NAMING:
+        return data.to_text()
+    wire = data.to_digestable()
+    return dns.rdata.from_wire(data.rdclass, data.rdtype, wire, 0, len(wire)).to_text()
+
+
+def _text_of(text: bytes) -> str:
+    return '"' + "".join(_character(each) for each in text) + '"'
+
+
+def _character(octet: int) -> str:
+    if octet in b'"\\':
+        return "\\" + chr(octet)
+    return chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03d}"
 
 
 def _told(name: dns.name.Name) -> str:

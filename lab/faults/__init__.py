@@ -86,7 +86,7 @@ def fault(*, turns: Turns) -> Callable[[Injector[Where, P]], Fault[Where, P]]:
 
 
 def _on(host: str, turns: Mapping[str, Outcome]) -> Iterator[tuple[str, str, Outcome]]:
-    sets = {id for id, check in catalogue([TESTS]).items() if "fleet" in check.arguments}
+    sets = {id for id, check in catalogue([TESTS]).items() if "fleet" in check.arguments or check.once}
     yield from ((check, "" if check in sets else host, how) for check, how in turns.items())
 
 

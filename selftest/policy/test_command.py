@@ -106,7 +106,7 @@ def test_it_runs_as_a_module() -> None:
     assert "policy" in run.stdout
 
 
-@pytest.mark.parametrize("module", ["jinja2", "ruamel.yaml", "ansible"])
+@pytest.mark.parametrize("module", ["jinja2", "ruamel.yaml", "ansible", "dns"])
 def test_nobody_waits_for_what_no_policy_needs(module: str) -> None:
     code = (
         "import sys; from shipworthy.inventory import Host, Inventory; from shipworthy.policy import load; "

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from shipworthy.checks import check_id, items_of
+from shipworthy.checks import check_id, is_once, items_of
 from shipworthy.errors import UsageError
-from shipworthy.plugin import options
-from shipworthy.plugin.cases import HOST, ITEM, NOTHING, Named
+from shipworthy.plugin import named, options
+from shipworthy.plugin.cases import HOST, ITEM, NOTHING
 from shipworthy.plugin.inert import said
 from shipworthy.plugin.lasting import lasting
 from shipworthy.plugin.logs import redact_logs
@@ -58,7 +58,7 @@ def _begin(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that asks for something of a host's is made once per host, or once per item that its policy names."""
+    """Every test that asks for something of a host's is made once per host, or for what its policy names."""
     if HOST not in metafunc.fixturenames:
         return
     if hasattr(metafunc.module, "testinfra_hosts"):
@@ -66,17 +66,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from shipworthy.plugin.session import RUN
 
     run = metafunc.config.stash[RUN]
-    field = items_of(metafunc.function)
+    field, once = items_of(metafunc.function), is_once(metafunc.function)
     if field is None:
         metafunc.parametrize(HOST, list(run.hosts), ids=[_in_an_id(name) for name in run.hosts], scope="session")
         return
-    subject = (check_id(metafunc.function) or "").partition(".")[0]
-    pairs = [
-        (host, Named(subject, field, name))
-        for host, policy in run.policies.items()
-        for name in getattr(policy.subjects[subject], field)
-    ]
-    names = [f"{_in_an_id(host)}/{_in_an_id(named.name)}" for host, named in pairs]
+    check = check_id(metafunc.function) or ""
+    pairs = named.once(run.policies, check, field) if once else list(named.on_hosts(run.policies, check, field))
+    names = [_in_an_id(thing.name) if once else f"{_in_an_id(host)}/{_in_an_id(thing.name)}" for host, thing in pairs]
     metafunc.parametrize((HOST, ITEM), pairs or [("", NOTHING)], ids=names or ["nothing"], scope="session")
 
 

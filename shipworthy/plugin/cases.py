@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shipworthy.checks import CHECKS, check_id, derived_id, describe, subject_of
+from shipworthy.checks import CHECKS, check_id, derived_id, describe, is_once, subject_of
 
 HOST = "shipworthy_host"
 """The parameter that carries a host's name into fixtures and node ids."""
@@ -43,7 +43,7 @@ class Case:
     check: str
     subject: str
     host: str | None
-    """None: of a set of hosts, or of none."""
+    """None: of a set of hosts, of a thing that several name, or of none."""
     item: str | None
     declared: bool
     """It has an id of its own (`@check`), and so speaks in verdicts; otherwise it is a user's plain test."""
@@ -52,6 +52,8 @@ class Case:
 
     of_fleet: bool = False
     """It speaks of a set of hosts, and so runs last."""
+    once: Named | None = None
+    """The thing that it speaks of, once for all hosts whose policies name it; it runs first."""
 
 
 _CASE = pytest.StashKey[Case]()
@@ -66,14 +68,22 @@ def mark(item: pytest.Item) -> None:
     """Make `item` a case, and give it its subject as a mark, so that `-m memory` is exact."""
     subject = subject_of(item.path)
     name = getattr(item, "originalname", None) or item.name
-    declared = check_id(getattr(item, "obj", None))
+    function = getattr(item, "obj", None)
+    declared, once = check_id(function), is_once(function)
     callspec = getattr(item, "callspec", None)
     params = callspec.params if callspec else {}
     named = params.get(ITEM)
     id = declared or derived_id(item.path, name)
     of_fleet = FLEET in getattr(item, "fixturenames", ())
     item.stash[_CASE] = Case(
-        id, subject, params.get(HOST), named.name if named else None, declared is not None, _nodeid(item), of_fleet
+        check=id,
+        subject=subject,
+        host=None if once else params.get(HOST),
+        item=named.name if named else None,
+        declared=declared is not None,
+        nodeid=_nodeid(item),
+        of_fleet=of_fleet,
+        once=named if once else None,
     )
     item.add_marker(_mark_of(subject, item.config))
 

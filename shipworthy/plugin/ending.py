@@ -22,7 +22,7 @@ import pytest
 
 from shipworthy import __version__
 from shipworthy.errors import ShipworthyError
-from shipworthy.plugin.cases import case_of
+from shipworthy.plugin.cases import Case, case_of
 from shipworthy.plugin.session import Files, Run
 from shipworthy.policy.language import waivers
 from shipworthy.report import terminal, text
@@ -140,7 +140,7 @@ def tell(run: Run, reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"note: {text.terminal(run.redact(notice))}")
     seconds = run.facts.seconds if run.facts and run.facts.seconds else 0.0
     if run.not_run:
-        hosts = Counter(case.host or ("all hosts" if case.of_fleet else "no host") for case in run.not_run)
+        hosts = Counter(_whose(case) for case in run.not_run)
         reporter.write_line(terminal.not_run(hosts), yellow=True)
     _write(reporter, terminal.summary(run.counts, len(run.hosts), seconds, len(run.not_run)))
     if run.files.unwritten:
@@ -179,6 +179,10 @@ def _reports() -> ModuleType:
 
 def _write(reporter: pytest.TerminalReporter, line: terminal.Line) -> None:
     reporter.write_line(line.text, **({line.style: True} if line.style else {}))
+
+
+def _whose(case: Case) -> str:
+    return case.host or ("all hosts" if case.of_fleet else case.once.name if case.once else "no host")
 
 
 def _told(report: Any) -> bool:

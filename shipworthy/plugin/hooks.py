@@ -20,6 +20,7 @@ from shipworthy.plugin import ending, fixtures, loop
 from shipworthy.plugin.cases import case_of, is_of_nothing, mark
 from shipworthy.plugin.inert import make_inert, said
 from shipworthy.plugin.lasting import lasting
+from shipworthy.plugin.named import disagreements
 from shipworthy.plugin.progress import Progress
 from shipworthy.plugin.result import policies_of, result_of
 from shipworthy.plugin.session import Run
@@ -93,6 +94,7 @@ class Hooks:
         yield
         self._run.selected = len(items)
         self._run.notices += ending.ambiguous_keyword(self._config.option.keyword, self._run, items)
+        self._run.notices += disagreements(self._run.policies, [case_of(item) for item in items])
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Whom this run will ask, and by which policy."""
@@ -159,8 +161,8 @@ class Hooks:
         case = case_of(item)
         if case.host is not None and (reason := self._run.policies[case.host].off.get(case.check)):
             pytest.skip(f"off: {reason}")
-        if case.of_fleet and not policies_of(self._run, case):
-            pytest.skip("off on every host")
+        if (case.of_fleet or case.once) and not policies_of(self._run, case):
+            pytest.skip("off on every host that names it" if case.once else "off on every host")
 
     @pytest.hookimpl(specname="pytest_runtest_makereport", tryfirst=True)
     def pytest_report_without_traceback(

@@ -12,6 +12,7 @@ import pytest
 
 from shipworthy.outcome import Judged, decide
 from shipworthy.plugin.cases import Case, case_of, docstring_of
+from shipworthy.plugin.named import namers
 from shipworthy.plugin.session import Run
 from shipworthy.policy import ASKED, HostPolicy
 from shipworthy.report.run import stamp
@@ -46,9 +47,10 @@ def result_of(
 
 
 def policies_of(run: Run, case: Case) -> list[HostPolicy]:
-    """By which policies the case is judged: its host's; of a set of hosts, of those that do not turn it off."""
-    if case.of_fleet:
-        return [policy for policy in run.policies.values() if case.check not in policy.off]
+    """By which policies the case is judged: its host's; of several hosts, of those that do not turn it off."""
+    if case.of_fleet or case.once:
+        concerned = namers(run.policies, case) if case.once else run.policies
+        return [policy for policy in concerned.values() if case.check not in policy.off]
     return [run.policies[case.host]] if case.host is not None else []
 
 

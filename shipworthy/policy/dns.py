@@ -5,23 +5,31 @@ Facts: resolv.conf(5), RFC 1034 and 1035, 4035, 8914, 9276; Zonemaster's test ca
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from shipworthy.policy._dns_items import Address, Name
+from shipworthy.policy._dns_items import FAMILIES, FOR_HERE, Address, Name, ascii_name, record_text, refuse
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Items, SubjectPolicy, limit, setting
-from shipworthy.policy.language.units import COUNT, RATIO, SECONDS
+from shipworthy.policy.language.units import COUNT, RATIO, SECONDS, Unit
 
 if TYPE_CHECKING:
-    from shipworthy.probes.dns import Request
+    from shipworthy.probes.dns import Question, Request
+
+OF_NO_NAME = FOR_HERE | {"resolver"}
+"""The claims for which no host is asked about names."""
+_BOUNDS: Mapping[str, tuple[Unit, float, float]] = {"wait": (SECONDS, 0.1, 10.0), "budget": (COUNT, 1.0, 100_000.0)}
+"""With the login, waiting must fit a host's deadline of 30 s; and a host is no flood of questions."""
 
 
 class Policy(SubjectPolicy):
     """Names resolve, on both families, from every host and every server, evenly, in time; and who vouches for them."""
 
-    names: Items[Name] = Field({}, description="Names, written directly below `dns:`.")
+    names: Items[Name] = Field({}, description="DNS names, each with a dot in it: `www.example.org`, `localhost.`.")
     nameservers: Limit = limit(
         COUNT,
         warn_above="3",
@@ -52,7 +60,7 @@ class Policy(SubjectPolicy):
         fail_below="12 h",
         check="signatures",
         words="until a signature ends",
-        says="The remaining life of the RRSIG that ends first, of those on the way from the root to the name's answers.",
+        says="The remaining life of the RRSIG that ends first, of those on the way from the root to the name.",
         source="Zonemaster DNSSEC04: 12 h is short; 3 days is a weekend",
     )
     signature_life: Limit = limit(
@@ -88,7 +96,9 @@ class Policy(SubjectPolicy):
         says="It fails only when chance would do that once in a thousand times.",
         source="judgement: a quarter less than was planned for",
     )
-    wait: float = setting(SECONDS, "2 s", says="How long an answer is waited for.", source="dig: a try takes 5 s; people wait less")
+    wait: float = setting(
+        SECONDS, "2 s", says="How long an answer is waited for.", source="dig: a try takes 5 s; people wait less"
+    )
     budget: float = setting(
         COUNT,
         "5000",
@@ -96,7 +106,9 @@ class Policy(SubjectPolicy):
         source="judgement: 200 names, 3 servers, 2 families, twice, and room",
     )
     root_servers: list[Address] | None = Field(
-        None, min_length=1, description="Where the authoritative side begins; without it, with the root servers of the Internet."
+        None,
+        min_length=1,
+        description="Where the authoritative side begins; without it, with the root servers of the Internet.",
     )
     trust_anchors: list[str] | None = Field(
         None,
@@ -104,8 +116,100 @@ class Policy(SubjectPolicy):
         description="DS records of the root, `20326 8 2 E06D…`; without them, those that IANA publishes.",
     )
 
+    DIRECT: ClassVar[str] = "names"
+    DIRECT_KEYS: ClassVar[str] = r"\."
     STRICT: ClassVar[dict[str, Any]] = {"searches": {"warn_above": "0"}, "nsec3_iterations": {"fail_above": "0"}}
 
+    @classmethod
+    def item_name(cls, key: str) -> str:
+        """A-labels, lower case, without the final dot."""
+        return ascii_name(key)
+
+    @field_validator("wait", "budget")
+    @classmethod
+    def _bounded(cls, value: float, field: ValidationInfo) -> float:
+        unit, least, most = _BOUNDS[field.field_name or ""]
+        if not least <= value <= most:
+            refuse(f"is not from {unit.format(least)} to {unit.format(most)}")
+        return value
+
+    @field_validator("trust_anchors")
+    @classmethod
+    def _are_ds(cls, anchors: list[str] | None) -> list[str] | None:
+        try:
+            return None if anchors is None else [record_text("DS", anchor) for anchor in anchors]
+        except ValueError:
+            refuse("holds what is no data of a DS record, such as 20326 8 2 E06D44B8…")
+
     def request(self, checks: frozenset[str]) -> Request | None:
-        """Questions for the names that `checks` speak of; every address family is asked for, whatever is expected."""
-        raise NotImplementedError
+        """What a host is asked for the names that it looks up itself; both families, whatever is expected of them.
+
+        The C library is not asked for a name that is looked up at servers of its own (`servers`).
+        """
+        wanted = _claims(checks)
+        made = self._request("host", wanted)
+        # How the host resolves is judged, or found not to matter, without any name too.
+        return made if made.questions or not wanted.isdisjoint({"resolver", "nameservers"}) else None
+
+    def here_request(self, checks: frozenset[str] | None = None) -> Request | None:
+        """The same for the names that are looked up here, `vantage: here`; for all checks unless some are said."""
+        made = self._request("here", None if checks is None else _claims(checks))
+        return made if made.questions else None
+
+    def _request(self, vantage: str, wanted: frozenset[str] | None) -> Request:
+        names = {
+            name: item
+            for name, item in self.names.items()
+            if item.vantage == vantage and (wanted is None or any(map(item.applies, wanted - OF_NO_NAME)))
+        }
+        from shipworthy.probes.dns import Request  # only for what is asked: an engineer waits
+
+        by_libc = {name: item for name, item in names.items() if item.servers is None}
+        rotating = wanted is None or "rotation" in wanted
+        return Request(
+            names=list(by_libc),
+            questions=_each_once(one for name, item in names.items() for one in _questions(name, item, wanted)),
+            libc_samples={
+                name: most for name, item in by_libc.items() if rotating and (most := max(map(item.sampled, FAMILIES)))
+            },
+            wait_seconds=self.wait,
+            budget=int(self.budget),
+        )
+
+
+def _claims(checks: frozenset[str]) -> frozenset[str]:
+    return frozenset(check.partition(".")[2] for check in checks if check.startswith("dns."))
+
+
+def _each_once(questions: Iterable[Question]) -> list[Question]:
+    """Two names may have one address, and so one PTR."""
+    found: dict[tuple[object, ...], Question] = {}
+    for one in questions:
+        found.setdefault((one.name, one.type, *(one.servers or ())), one)
+    return list(found.values())
+
+
+@lru_cache(maxsize=20_000)
+def _wire(name: str, type: str) -> str:
+    """The same for every host of a fleet."""
+    from shipworthy import dns_messages
+
+    return dns_messages.query(name, type).hex()
+
+
+def _questions(name: str, item: Name, wanted: frozenset[str] | None) -> Iterator[Question]:
+    from shipworthy.probes.dns import Question
+
+    def question(name: str, type: str, samples: int = 0) -> Question:
+        return Question(name, type, _wire(name, type), item.servers, samples)
+
+    def judged(claim: str) -> bool:
+        return item.applies(claim) and (wanted is None or claim in wanted)
+
+    for family in FAMILIES:
+        yield question(name, "A" if family == "ipv4" else "AAAA", item.sampled(family) if judged("rotation") else 0)
+    if judged("expected"):
+        yield from (question(name, type) for type in [*(["CNAME"] if item.alias else []), *item.records])
+    if judged("reverse"):
+        pointers = (ip_address(address).reverse_pointer for address in item.addresses or ())
+        yield from (question(pointer, "PTR") for pointer in pointers)

@@ -8,6 +8,7 @@ document.py   strict YAML 1.2 with file and line
 form.py       the form of a file, from the subjects
 problems.py   what is wrong, in words
 templates.py  `{{ … }}` in a sandbox
+direct.py     items that stand directly below their subject
 plays.py      merging, and the defaults beneath
 waivers.py    dated, owned, bounded permissions
 host.py       HostPolicy: all that holds for one host

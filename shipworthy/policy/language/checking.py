@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from shipworthy.errors import Problem
 from shipworthy.policy.language.document import Node, is_template
 from shipworthy.policy.language.form import file_form
-from shipworthy.policy.language.problems import Location, problems_of, spoken, unknown_check
+from shipworthy.policy.language.problems import Location, problems_of, spoken, unknown_check, written
+from shipworthy.policy.language.subject import Part
 from shipworthy.policy.language.subjects import Subjects, limits_of
 from shipworthy.policy.language.units import UnitError
 
@@ -27,18 +28,18 @@ def check(tree: Node, subjects: Subjects, known_checks: Collection[str]) -> Iter
         form.model_validate(tree.plain())
     except ValidationError as error:
         yield from problems_of(error, tree, form, partial=True)
-    yield from _wrong_templates(tree)
+    yield from _wrong_templates(tree, form)
     for location, id, place in _named_checks(tree):
         if id not in known_checks:
             yield Problem(f"{place}: {spoken(location)}", unknown_check(id, sorted(known_checks)))
     yield from _wrong_waiver_bounds(tree, subjects)
 
 
-def _wrong_templates(tree: Node) -> Iterator[Problem]:
+def _wrong_templates(tree: Node, form: type[Part]) -> Iterator[Problem]:
     for location, node in tree.scalars():
         if not is_template(node.value):
             continue
-        place = f"{node.place}: {spoken(location)}"
+        place = f"{node.place}: {spoken(written(location, form))}"
         if not _rendered(location):
             yield Problem(place, f"{node.shown()} would be a template, and none is rendered here")
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shipworthy.policy.language.direct import as_written
 from shipworthy.policy.language.document import Node
 from shipworthy.policy.language.host import HostPolicy
 from shipworthy.policy.language.subjects import limits_of
@@ -15,7 +16,8 @@ _Row = tuple[str, str, str]
 def explain(policy: HostPolicy) -> str:
     """The whole policy, a line for each thing that can be said, aligned."""
     rows: list[_Row] = [("extends", policy.extends, ""), ("families", ", ".join(policy.families), "")]
-    blocks = [rows, *(list(_rows(node, name)) for name, node in policy.tree.entries().items())]
+    said = {name: as_written(type(policy.subjects[name]), node) for name, node in policy.tree.entries().items()}
+    blocks = [rows, *(list(_rows(node, name)) for name, node in said.items())]
     blocks.append([("off", f"{check}: {reason}", "") for check, reason in sorted(policy.off.items())])
     blocks.append([("observe", check, "") for check in sorted(policy.observe)])
     blocks.append([("waiver", _waiver(waiver, policy), waiver.origin) for waiver in policy.waivers])

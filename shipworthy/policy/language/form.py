@@ -13,6 +13,8 @@ from shipworthy.policy.language.subject import Part
 from shipworthy.policy.language.subjects import Subjects
 
 VALUE_ERROR = "shipworthy_value"
+WHOLE_ERROR = "shipworthy_whole"
+"""Two values do not go together: told of all the plays of a host, as a play by itself need not have both."""
 
 Extends = Literal["baseline", "strict"]
 Family = Literal["ipv4", "ipv6"]

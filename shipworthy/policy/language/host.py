@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from shipworthy.errors import PolicyError, Problem
+from shipworthy.policy.language.direct import plain
 from shipworthy.policy.language.document import Node
 from shipworthy.policy.language.plays import BASELINE, complete
 from shipworthy.policy.language.problems import problems_of
@@ -111,7 +112,7 @@ def build(tree: Node, *, extends: str, subjects: Subjects, partial: bool = False
     for name, model in subjects.items():
         completed[name] = node = complete(model, said.get(name), strict=extends == "strict")
         try:
-            validated[name] = model.model_validate(node.plain((name,)))
+            validated[name] = model.model_validate(plain(name, model, node))
         except ValidationError as error:
             problems.extend(problems_of(error, node, model, (name,), partial=partial))
     if problems:

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from shipworthy.errors import PolicyError, Problem, UsageError
 from shipworthy.inventory import Inventory
 from shipworthy.policy.language.checking import BOUND_KEYS, check
+from shipworthy.policy.language.direct import as_modelled
 from shipworthy.policy.language.document import Node, is_template, read
+from shipworthy.policy.language.form import file_form
 from shipworthy.policy.language.host import HostPolicy, build
 from shipworthy.policy.language.plays import BASELINE, merge
-from shipworthy.policy.language.problems import ordered, spoken
+from shipworthy.policy.language.problems import Location, ordered, spoken, written
 from shipworthy.policy.language.subjects import Subjects, discover, limits_of
 from shipworthy.policy.language.waivers import Waiver
 
@@ -56,8 +58,9 @@ def load(
     the working directory unless said. Raises PolicyError with every problem found.
     """
     subjects = discover() if subjects is None else subjects
-    trees = _read_all(paths, root or Path.cwd())
-    _raise(problem for tree in trees for problem in check(tree, subjects, known_checks))
+    misnamed: list[Problem] = []
+    trees = [as_modelled(tree, subjects, misnamed) for tree in _read_all(paths, root or Path.cwd())]
+    _raise([*misnamed, *(problem for tree in trees for problem in check(tree, subjects, known_checks))])
     return _Loading(trees, inventory, subjects).policy()
 
 
@@ -178,12 +181,18 @@ class _Loading:
             try:
                 text = self._renderer.render(str(node.value), self.inventory.variables.get(host, {}))
             except TemplateError as error:
-                self._undefined[f"{node.place}: {spoken(location)}", f"{node.shown()}: {error}"].append(host)
+                place = f"{node.place}: {spoken(self._written(location))}"
+                self._undefined[place, f"{node.shown()}: {error}"].append(host)
                 values.append(None)
                 continue
             values.append(text)
             replaced[id(node)] = Node(text, node.place, template=str(node.value))
         return _with(play, replaced)
+
+    def _written(self, location: Location) -> Location:
+        """A path in a play, as people write it."""
+        plays: Location = ("plays", 0)
+        return written((*plays, *location), file_form(self.subjects))[len(plays) :]
 
     def _build(self, plays: Sequence[Node], waivers: tuple[Waiver, ...], *, partial: bool) -> HostPolicy | None:
         merged = Node({}, "")

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from shipworthy.errors import Problem
 from shipworthy.policy.language.document import Node, is_template
-from shipworthy.policy.language.form import VALUE_ERROR
+from shipworthy.policy.language.form import VALUE_ERROR, WHOLE_ERROR
 from shipworthy.policy.language.subject import SIDE_ERROR, UNIT_ERROR, Bounded, Part
 
 Location = tuple[str | int, ...]
@@ -30,17 +30,33 @@ def problems_of(
     for one in error.errors(include_url=False):
         location = tuple(one["loc"])
         node = tree.deepest(location)
+        if location[-1:] == ("[key]",):  # pydantic's way to tell that it is a mapping's key that is wrong
+            location = location[:-1]
+            node = Node(str(location[-1]), node.place)
         if partial and _judged_later(one["type"], location, node):
             continue
         reason = _misplaced(model, location) if one["type"] == "extra_forbidden" else ""
         reason = reason or _reason(one, node, keys_at(model, location[:-1]))
-        yield Problem(f"{node.place}: {spoken((*above, *location))}", reason)
+        yield Problem(f"{node.place}: {spoken((*above, *written(location, model)))}", reason)
 
 
 def _judged_later(kind: str, location: Location, node: Node) -> bool:
+    if kind == WHOLE_ERROR:
+        return True
     if kind == "missing":
         return location[0] != "waivers" and len(location) > len(("plays", 0, "hosts"))
     return kind != "extra_forbidden" and is_template(node.value)
+
+
+def written(location: Location, model: type[Part]) -> Location:
+    """A path in what `model` describes, without the fields that nobody writes (see `direct`)."""
+    keys: list[str | int] = []
+    current: Any = model
+    for key in location:
+        if not (_is_part(current) and current.DIRECT and key == current.DIRECT):
+            keys.append(key)
+        current = _below(current, key)
+    return tuple(keys)
 
 
 def spoken(location: Location) -> str:
@@ -77,10 +93,12 @@ def _reason(error: Any, node: Node, known: Iterable[str]) -> str:
         return _wrong_side(node, context["warn"], context["fail"])
     if node.value is None:
         return "cannot be null; null removes a bound or an item, and a check is left out by `off`, with a reason"
-    if kind in {UNIT_ERROR, VALUE_ERROR}:
+    if kind in {UNIT_ERROR, VALUE_ERROR, WHOLE_ERROR}:
         return f"{node.shown()} {context['reason']}"
     if kind == "literal_error":
         return f"{node.shown()} is not {context['expected']}"
+    if kind in _BEYOND:
+        return f"{node.shown()} is {_BEYOND[kind].format(**context)}"
     wanted = _WANTED.get(kind)
     return f"{wanted} is wanted here, not {node.shown()}" if wanted else f"{node.shown()}: {error['msg']}"
 
@@ -93,6 +111,7 @@ _WANTED = {
     **dict.fromkeys(("int_type", "int_parsing"), "a whole number"),
     "list_type": "a list",
 }
+_BEYOND = {"greater_than_equal": "less than {ge}", "less_than_equal": "more than {le}"}
 _SAID = {"missing": "is missing", "too_short": "is empty"}
 
 
@@ -114,23 +133,29 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; known are {', '.join(names)}" if 0 < len(names) <= _FEW else ""
 
 
-_FEW = 12
+_FEW = 16
 
 
 def keys_at(model: Any, location: Location) -> tuple[str, ...]:
     """The keys that are known in the mapping at `location` of what `model` describes."""
     current: Any = model
     for key in location:
-        if isinstance(current, type) and issubclass(current, Part):
-            current = _field(current.model_fields.get(str(key)))
-        else:
-            arguments = [argument for argument in get_args(current) if argument is not type(None)]
-            current = arguments[-1] if arguments else None
-        if current is None:
-            return ()
+        current = _below(current, key)
     if isinstance(current, Bounded):
         return current.keys
-    return tuple(current.model_fields) if isinstance(current, type) and issubclass(current, Part) else ()
+    return tuple(key for key in current.model_fields if key != current.DIRECT) if _is_part(current) else ()
+
+
+def _is_part(model: Any) -> bool:
+    return isinstance(model, type) and issubclass(model, Part)
+
+
+def _below(model: Any, key: str | int) -> Any:
+    """What describes the value at `key` of what `model` describes; None where nothing does."""
+    if _is_part(model):
+        return _field(model.model_fields.get(str(key)))
+    arguments = [argument for argument in get_args(model) if argument is not type(None)]
+    return arguments[-1] if arguments else None
 
 
 def _field(info: FieldInfo | None) -> Any:

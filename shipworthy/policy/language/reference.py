@@ -55,6 +55,8 @@ Several files (`--policy`, repeatable) are read as one, in the order given; of `
 that has the key decides.
 
 - **YAML 1.2**, strictly: `on`, `off`, `yes` and `no` are text; duplicate keys, tabs, tags and merge keys are errors.
+- **Things that you name** stand in the field of their subject (`disks: {mounts: {/var: {}}}`); those of `dns` directly
+  below it (`dns: {www.example.org: {}}`).
 - **Mappings merge**: a later play adds an item, or overrides one value of it. Anything else is replaced as a whole.
 - **`null`** removes a bound (`fail_above: null`) or an item. A check is never removed that way: `off` wants a reason.
 - **`{{ … }}`** in a play's values and reasons is rendered for each host from its inventory variables, in a sandbox:
@@ -133,7 +135,8 @@ def _subject(name: str, model: type[Part]) -> Iterator[str]:
         item = item_model(model, key)
         if item is not None:
             yield ""
-            yield f"`{key}`: {info.description or ''} Each item:"
+            place = f"Directly below `{name}:`" if key == model.DIRECT else f"`{key}`"
+            yield f"{place}: {info.description or ''} Each item:"
             yield ""
             yield from _part(name, item)
 

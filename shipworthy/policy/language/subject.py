@@ -10,6 +10,7 @@ not known.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -161,6 +162,31 @@ class Part(BaseModel):
     STRICT: ClassVar[Mapping[str, Any]] = {}
     """What `extends: strict` says otherwise, as a play would say it."""
 
+    DIRECT: ClassVar[str] = ""
+    """The field whose items stand directly below the part's own key: `dns: {www.example.org: {}}`; see `direct`."""
+    DIRECT_KEYS: ClassVar[str] = ""
+    """A regular expression that is found in the keys of such items, and in no others."""
+
+    @classmethod
+    def direct_key(cls, key: str) -> bool:
+        """Whether a key that is no field can be that of an item of DIRECT."""
+        return bool(cls.DIRECT) and re.search(cls.DIRECT_KEYS, key) is not None
+
+    @classmethod
+    def item_name(cls, key: str) -> str:
+        """The one form of such a key. Raises ValueError with the reason, to be read behind its path."""
+        return key
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        told = handler.resolve_ref_schema(handler(schema))
+        if cls.DIRECT:
+            items = told["properties"].pop(cls.DIRECT)
+            told["patternProperties"] = {cls.DIRECT_KEYS: items["additionalProperties"]}
+        return told
+
     @classmethod
     def declarations(cls) -> dict[str, Declaration]:
         """The declared limits and settings, by field."""
@@ -170,6 +196,10 @@ class Part(BaseModel):
             for declared in info.metadata
             if isinstance(declared, Bounded | Set)
         }
+
+    def applies(self, claim: str) -> bool:  # noqa: ARG002 -- for those that override it
+        """Whether the claim `subject.claim` has anything to say of this item; where not, no check is made for it."""
+        return True
 
 
 class SubjectPolicy(Part):

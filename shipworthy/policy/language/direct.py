@@ -1,0 +1,76 @@
+"""Items that stand directly below their subject: `dns: {www.example.org: {}}`, though the model has them in a field.
+
+In: a file's tree, as it was written. Out: the tree as the models have it (`dns: {names: {www.example.org: {}}}`), with
+each name in its one form; and the way back, for paths that people read. A subject says by `DIRECT` which field it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shipworthy.errors import Problem
+from shipworthy.policy.language.document import Node
+from shipworthy.policy.language.subject import Part
+from shipworthy.policy.language.subjects import Subjects
+
+Found = list[Problem]
+
+
+def as_modelled(tree: Node, subjects: Subjects, problems: Found) -> Node:
+    """A whole file; what is wrong with names is added to `problems`."""
+    plays = tree.child("plays")
+    if plays is None or not isinstance(plays.value, list):
+        return tree
+    moved = Node([_play(play, subjects, problems) for play in plays.value], plays.place)
+    return Node({**tree.entries(), "plays": moved}, tree.place)
+
+
+def _play(play: Node, subjects: Subjects, problems: Found) -> Node:
+    said = play.entries()
+    moved = {name: gathered(name, subjects[name], said[name], problems) for name in said if name in subjects}
+    return Node({**said, **moved}, play.place) if said else play
+
+
+def gathered(subject: str, model: type[Part], node: Node, problems: Found) -> Node:
+    """What was said of a subject, the items that stand directly below it in their field."""
+    if not model.DIRECT or not isinstance(node.value, dict):
+        return node
+    fields: dict[str, Node] = {}
+    items: dict[str, Node] = {}
+    for key, one in node.value.items():
+        if key in model.model_fields or not model.direct_key(key):
+            fields[key] = one
+            continue
+        # A key is nobody's secret: templates stand in values only.
+        place = f"{one.place}: {subject}.{key if key.isprintable() else repr(key)}"
+        try:
+            name = model.item_name(key)
+        except ValueError as error:
+            problems.append(Problem(place, str(error)))
+            continue
+        if name in items:
+            problems.append(Problem(place, f"is there twice, first in line {items[name].place.rpartition(':')[2]}"))
+        items[name] = one
+    if model.DIRECT in fields:
+        problems.append(
+            Problem(f"{fields[model.DIRECT].place}: {subject}.{model.DIRECT}", f"its items stand below `{subject}:`")
+        )
+    if len(fields) == len(node.value):
+        return node
+    return Node({**fields, model.DIRECT: Node(items, node.place)}, node.place)
+
+
+def as_written(model: type[Part], node: Node) -> Node:
+    """What holds for a subject, as people write it."""
+    if not model.DIRECT or node.child(model.DIRECT) is None:
+        return node
+    fields = {key: one for key, one in node.entries().items() if key != model.DIRECT}
+    return Node({**fields, **node.entries(model.DIRECT)}, node.place)
+
+
+def plain(subject: str, model: type[Part], node: Node) -> Any:
+    """As plain values in the form of the model; each mapping knows its path as people write it."""
+    values = node.plain((subject,))
+    if model.DIRECT and (items := node.child(model.DIRECT)) is not None:
+        values[model.DIRECT] = items.plain((subject,))
+    return values
