@@ -6,9 +6,9 @@ In: names of a policy, answers of servers that are not trusted. Out: `query` byt
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
-import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -21,6 +21,9 @@ from dns.rdtypes.ANY.TXT import TXT
 
 PAYLOAD = 1232
 """Bytes that a UDP answer may have: DNS Flag Day 2020, what passes every path unfragmented."""
+
+MOST_RECORDS = 500
+"""Records of a message: 64 KiB hold 4,600, and with long names those take seconds to read."""
 
 
 class NoName(ValueError):
@@ -130,6 +133,8 @@ def reply(data: bytes, name: str, type: str) -> Reply:
 
 def parsed(data: bytes) -> dns.message.Message:
     """The message in `data`, for what needs its signatures. Raises Garbled."""
+    if sum(struct.unpack("!4H", data[4:12].ljust(8, b"\0"))) > MOST_RECORDS:
+        raise Garbled(f"is longer than any that is meant well: more than {MOST_RECORDS} records")
     try:
         return dns.message.from_wire(data, one_rr_per_rrset=False)
     except Exception as error:  # noqa: BLE001 -- hostile bytes: dnspython raises more than its own exceptions for some

@@ -4,25 +4,21 @@ In: names, and questions as bytes that the caller built. Out: `Dns`. Here bytes 
 understood: the caller parses the answers. What cannot be seen is None, with its reason in `unseen` by field name.
 """
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
+from shipworthy.probes.parts.dns_answers import Budget, Question, Said, Server
+from shipworthy.probes.parts.hosts_file import read_overrides
+from shipworthy.probes.parts.name_servers import ask
+from shipworthy.probes.parts.nsswitch import read_sources
+from shipworthy.probes.parts.resolv_conf import Resolver, asked_servers, read_resolver, upstreams_of
+from shipworthy.probes.parts.resolving import Resolved, Resolving
+from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
+from shipworthy.probes.runtime.seen import Eyes
+
+__all__ = ["READING", "VERSION", "Dns", "Question", "Request", "Resolved", "Resolver", "Said", "Server", "probe"]
 
 VERSION = 1
-
-
-class Question(NamedTuple):
-    """One question for servers."""
-
-    name: str
-    """A-labels, without the final dot."""
-    type: str
-    wire: str
-    """The message in hexadecimal, its id 0."""
-    servers: Optional[List[str]] = None
-    """Addresses; None: those that the host itself asks."""
-    samples: int = 0
-    """How often, beyond the first two times, the first server is asked it, for how its answers rotate."""
 
 
 class Request(NamedTuple):
@@ -38,57 +34,7 @@ class Request(NamedTuple):
     wait_seconds: float = 2.0
     """How long an answer is waited for, over UDP and TCP alike."""
     budget: int = 5000
-    """Questions that may be put to servers, in all."""
-
-
-class Resolver(NamedTuple):
-    """/etc/resolv.conf, as the C library understands it."""
-
-    nameservers: List[str]
-    """All that the file names, in order; glibc asks the first three."""
-    search: List[str]
-    ndots: int
-    timeout: int
-    """Seconds."""
-    attempts: int
-    options: List[str]
-    """As they are written: `rotate`, `use-vc`, `edns0`, …"""
-
-
-class Resolved(NamedTuple):
-    """What the C library said of a name in one family."""
-
-    addresses: List[str]
-    """In its order; IPv4-mapped ones are none of IPv6 and left out."""
-    error: str
-    """`EAI_NONAME`, `EAI_AGAIN`, …, `no answer within 5 s`; empty where there are addresses."""
-    seconds: float
-
-
-class Said(NamedTuple):
-    """What became of one question to one server over one transport."""
-
-    question: int
-    """Its index in the request."""
-    message: int
-    """The index of the answer in `Dns.messages`; −1 where there is none."""
-    error: str
-    """`no answer within 2 s`, `refused`, `no route`, `reset`, `not asked: …`; empty where there is an answer."""
-    seconds: float
-    """From the question to its answer: the first time, so the server may have had to ask others."""
-    warm_seconds: Optional[float]
-    """The same for the second time, from the server's cache; None where it was not asked or did not answer."""
-
-
-class Server(NamedTuple):
-    """All that one name server said."""
-
-    address: str
-    udp: List[Said]
-    tcp: List[Said]
-    """The first question only: whether it answers over TCP is the server's affair, and not each name's."""
-    ignored: int
-    """Datagrams that came with another id or from elsewhere."""
+    """Questions that may be put to servers, in all, the C library's among them."""
 
 
 class Dns(NamedTuple):
@@ -102,7 +48,7 @@ class Dns(NamedTuple):
     hosts_file: Dict[str, List[str]]
     """Of the names that are asked for: the addresses that /etc/hosts gives them."""
     libc: Dict[str, Dict[str, Resolved]]
-    """By name, then by `ipv4` and `ipv6`."""
+    """By name, then by `ipv4` and `ipv6`. IPv4-mapped addresses are none of IPv6, and left out."""
     libc_firsts: Dict[str, Dict[str, int]]
     """By `NAME/ipv4`: how often each address came first, of `libc_samples`."""
     servers: List[Server]
@@ -111,7 +57,7 @@ class Dns(NamedTuple):
     samples: Dict[str, List[int]]
     """By the question's index, in order: indices of the further answers of the first server."""
     asked: int
-    """Questions put to servers, in all."""
+    """Questions put to servers, in all, with look-ups by the C library, which are one at least."""
     unseen: Dict[str, str]
 
 
@@ -119,5 +65,42 @@ READING = Dns
 
 
 def probe(machine: Machine, request: Request) -> Dns:
-    """Measure."""
-    raise NotImplementedError
+    """Measure: the C library and the servers at the same time, for no longer than an answer is waited for."""
+    eyes = Eyes(machine)
+    names, questions = request.names, [_question(each) for each in request.questions]
+    if machine.recorded:
+        eyes.unseen.update(dict.fromkeys(("libc", "servers"), "a recorded tree has no network"))
+        names, questions = [], []
+    resolver = eyes.see("resolver", lambda: read_resolver(machine))
+    usual = asked_servers(resolver)
+    budget = Budget(request.budget)
+    twice = 2 * sum(len(usual if each.servers is None else each.servers) for each in questions)
+    resolving = Resolving(names, request.libc_samples, request.wait_seconds, budget, twice)
+    resolving.start()
+    servers, messages, samples = ask(questions, usual, request.wait_seconds, budget)
+    libc, firsts = resolving.gather()
+    known = set(request.names).union(each.name for each in questions)
+    return Dns(
+        resolver=resolver,
+        upstreams=eyes.see("upstreams", lambda: upstreams_of(machine, resolver)) or [],
+        sources=eyes.see("sources", lambda: read_sources(_asked(machine, request))),
+        hosts_file=eyes.see("hosts_file", lambda: read_overrides(_asked(machine, request), known)) or {},
+        libc=libc,
+        libc_firsts=firsts,
+        servers=servers,
+        messages=messages,
+        samples=samples,
+        asked=budget.asked,
+        unseen=eyes.unseen,
+    )
+
+
+def _question(told: Any) -> Question:
+    """A question of the request, which comes over the wire as a mapping."""
+    return Question(**told) if isinstance(told, dict) else told
+
+
+def _asked(machine: Machine, request: Request) -> Machine:
+    if not request.resolver:
+        raise NotSeen("not asked")
+    return machine

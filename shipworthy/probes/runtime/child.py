@@ -8,15 +8,19 @@ import json
 import os
 import select
 import signal
+import threading
 import time
 import warnings
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from shipworthy.probes.runtime import switch
 from shipworthy.probes.runtime.encode import encode
 
 _LONGEST = 2**21
 _STARTED_NOT = 127
+_DYING = 0.1
+"""Seconds that a killed child is given, so that it is no zombie, and its bill is in the process's own."""
 
 
 class Abandoned(Exception):
@@ -46,6 +50,21 @@ def ask(function: Callable[[], Any], seconds: float) -> Any:
     if "error" in value:
         raise ChildError(value["error"])
     return value["value"]
+
+
+def tell(work: Callable[[Callable[[Any], None]], None], seconds: float) -> List[Any]:
+    """All that `work`, in a child, has said by the function that it is given, until it ended or its time was over.
+
+    `work` may say things from several threads. What is said beyond the bound of an answer is lost.
+    """
+    until = time.monotonic() + seconds
+    pid, streams = _fork(1, lambda pipes: _say(work, pipes[0]))
+    with _heard(pid, streams) as kept:
+        _drain(kept, until, _LONGEST)
+        _kill(pid)
+        _reap(pid, time.monotonic() + _DYING)
+        lines = bytes(kept[streams[0]]).split(b"\n")
+    return [json.loads(line.decode("ascii")) for line in lines[:-1]]
 
 
 def run(command: Sequence[str], seconds: float, at_most: int = 2**20) -> Completed:
@@ -99,6 +118,19 @@ def _answer(function: Callable[[], Any], pipe: int) -> None:
     os._exit(0)
 
 
+def _say(work: Callable[[Callable[[Any], None]], None], pipe: int) -> None:
+    lock = threading.Lock()
+
+    def say(value: Any) -> None:
+        data = json.dumps(encode(value, "said")).encode("ascii") + b"\n"
+        with lock:
+            while data:
+                data = data[os.write(pipe, data) :]
+
+    work(say)
+    os._exit(0)
+
+
 def _execute(command: Sequence[str], pipes: List[int]) -> None:
     os.dup2(pipes[0], 1)
     os.dup2(pipes[1], 2)
@@ -110,9 +142,7 @@ def _execute(command: Sequence[str], pipes: List[int]) -> None:
 
 def _attend(pid: int, streams: List[int], until: float, seconds: float, at_most: int) -> Tuple[List[bytes], int]:
     """Drain `streams` and learn how `pid` ended, or kill it at `until` and leave it."""
-    forget = switch.on_end(lambda: _kill(pid))
-    kept: Dict[int, bytearray] = {stream: bytearray() for stream in streams}
-    try:
+    with _heard(pid, streams) as kept:
         _drain(kept, until, at_most)
         status = _reap(pid, until)
         if status is None:
@@ -120,6 +150,14 @@ def _attend(pid: int, streams: List[int], until: float, seconds: float, at_most:
             _kill(pid)
             raise Abandoned("no answer within {:g} s: {}".format(seconds, doing))
         return [bytes(kept[stream]) for stream in streams], status
+
+
+@contextmanager
+def _heard(pid: int, streams: List[int]) -> Iterator[Dict[int, bytearray]]:
+    """What comes from each stream is kept here; `pid` dies with this process, and the streams are closed."""
+    forget = switch.on_end(lambda: _kill(pid))
+    try:
+        yield {stream: bytearray() for stream in streams}
     finally:
         forget()
         for stream in streams:

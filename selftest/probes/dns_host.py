@@ -1,0 +1,94 @@
+"""`python -m selftest.probes.dns_host`: a host with a network and an /etc of its own, on which the DNS probe runs.
+
+In: JSON on standard input: `files` by path, `servers` by address with how each answers, the probe's `request`. Out: its
+reading, as JSON. It needs root; the namespaces end with the process.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import dns.flags
+import dns.message
+import dns.rcode
+
+from selftest.probes.name_server import OverUdp, answer, kind_of, name_server, silent, well
+from shipworthy.probes.dns import Request, probe
+from shipworthy.probes.runtime.encode import encode
+from shipworthy.probes.runtime.machine import Machine
+
+_TURN = count()
+
+
+def refuses(question: bytes) -> list[bytes]:
+    """As resolvers say that they could not find out."""
+    reply = dns.message.make_response(dns.message.from_wire(question))
+    reply.set_rcode(dns.rcode.SERVFAIL)
+    return [reply.to_wire()]
+
+
+def knows_no_name(question: bytes) -> list[bytes]:
+    reply = dns.message.make_response(dns.message.from_wire(question))
+    reply.set_rcode(dns.rcode.NXDOMAIN)
+    return [reply.to_wire()]
+
+
+def rotates(question: bytes) -> list[bytes]:
+    """One of two addresses, in turn."""
+    return [answer(question, address=f"192.0.2.{next(_TURN) % 2 + 1}")] if kind_of(question) == "A" else well(question)
+
+
+def mapped(question: bytes) -> list[bytes]:
+    """IPv6 that is IPv4 in its clothes."""
+    return [answer(question, address="::ffff:192.0.2.1")] if kind_of(question) == "AAAA" else well(question)
+
+
+def silent_for_ipv6(question: bytes) -> list[bytes]:
+    return well(question) if kind_of(question) == "A" else []
+
+
+def silent_for_most(question: bytes) -> list[bytes]:
+    return well(question) if b"\x04www0" in question else []
+
+
+HOW: Mapping[str, OverUdp] = {
+    each.__name__: each
+    for each in (well, silent, refuses, knows_no_name, rotates, mapped, silent_for_ipv6, silent_for_most)
+}
+
+
+def on_a_host(files: Mapping[str, str], servers: Mapping[str, str], **request: Any) -> dict[str, Any]:
+    """The reading of the probe on such a host."""
+    told = json.dumps({"files": files, "servers": servers, "request": request})
+    command = ["unshare", "--net", "--mount", sys.executable, "-m", __name__]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=60, check=False, cwd=root)
+    assert done.returncode == 0, done.stderr
+    reading: dict[str, Any] = json.loads(done.stdout)
+    return reading
+
+
+def _run(told: Mapping[str, Any]) -> Any:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for number, (path, text) in enumerate(told["files"].items()):
+            source = folder / str(number)
+            source.write_text(text)
+            subprocess.run(["mount", "--bind", source, path], check=True)
+            stack.callback(subprocess.run, ["umount", path], check=True)
+        for address, how in told["servers"].items():
+            stack.enter_context(name_server(HOW[how], address=address, port=53))
+        return encode(probe(Machine(), Request(**told["request"])))
+
+
+if __name__ == "__main__":
+    print(json.dumps(_run(json.load(sys.stdin))))  # noqa: T201 -- its answer
