@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import dns.message
+import dns.rrset
 import pytest
 
 from selftest import judged
+from shipworthy import dns_messages
 from shipworthy.checks import catalogue
 from shipworthy.errors import PolicyError
-from shipworthy.policy._dns_items import samples_needed
+from shipworthy.policy._dns_items import RecordType, samples_needed
 from shipworthy.policy.dns import Policy
 from shipworthy.probes.dns import Question, Request
 
@@ -165,6 +167,25 @@ def test_texts_have_one_form() -> None:
         "TXT": ['"v=spf1 -all"', '"ab"'],
         "CAA": ['0 issue "ca.net"'],
     }
+
+
+@pytest.mark.parametrize(
+    ("type", "declared", "answered"),
+    [
+        ("MX", "10 mail.example.org", "10 MAIL.Example.ORG."),
+        ("NS", "bücher.example.", "XN--BCHER-KVA.example."),
+        ("SRV", "0 5 443 www.example.org.", "0 5 443 Www.Example.org."),
+        ("PTR", "www.example.org", "WWW.EXAMPLE.ORG."),
+        ("TXT", "v=spf1 -all", '"v=spf1 " "-all"'),
+        ("TXT", '"say \\"hello\\""', '"say \\"hello\\""'),
+        ("CAA", '0 issue "ca.example.net"', '0 issue "ca.example.net"'),
+    ],
+)
+def test_what_is_declared_is_compared_as_it_is_answered(type: RecordType, declared: str, answered: str) -> None:
+    (text,) = policy(www_example_org={"records": {type: [declared]}}).names[WWW].records[type]
+    answer = dns.message.make_response(dns.message.make_query(WWW, type))
+    answer.answer.append(dns.rrset.from_text(f"{WWW}.", 300, "IN", type, answered))
+    assert dns_messages.reply(answer.to_wire(), WWW, type).data(type) == (text,)
 
 
 ABSENT = "cannot be said of a name that must not exist"

@@ -22,6 +22,8 @@ from shipworthy.results import Outcome
 
 ASSETS = Path(__file__).with_name("page_assets")
 
+NO_HOST = "no single host"
+"""Whose the results are that speak of a set of hosts, or of a thing that several name."""
 HOSTS_SHOWN = 200
 """Rows of the matrix. A fleet of more hosts shows those with something to say; the rest is counted in one row."""
 
@@ -200,7 +202,7 @@ class Page:
         """The hosts to show, worst first, and one row for all others."""
         subjects = self.tally.subjects
         rows = [
-            _row(number, "sets of hosts" if host is None else host, [self.tally.matrix[host]], subjects)
+            _row(number, NO_HOST if host is None else host, [self.tally.matrix[host]], subjects)
             for host, number in self._numbers.items()
         ]
         rows.sort(key=lambda row: WORST_FIRST.index(row.outcome))
@@ -241,7 +243,7 @@ class Page:
     def _where(self, finding: Finding) -> str:
         if len(finding.hosts) > 1:
             return f"{len(finding.hosts):,} of {plural(max(len(self._hosts), len(finding.hosts)), 'host')}"
-        return finding.hosts[0] if finding.hosts else "sets of hosts"
+        return finding.hosts[0] if finding.hosts else NO_HOST
 
     def details(self, finding: Finding) -> str:
         """What a row opens on: evidence, measures, Why, Look, hosts, node id."""
