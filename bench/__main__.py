@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bill, fleet, ways
+from bench import bill, dns, fleet, ways
 from bench.bounds import Bound
 from bench.fleet import Simulated
 from bench.ways import WINDOW, Asking, Way
@@ -53,6 +53,7 @@ def _lab(home: Path, bounds: list[Bound], *, whole: bool) -> bytes:
         if whole:
             bounds += _ways_on_ten(ten) + _ways_on_one(one)
             bounds += _bills(one, made.hosts[0], home / "reports")
+            bounds.append(_names(dns.asked(made, made.hosts[0], home)))
         return fleet.recorded_answer(home / "reports" / "latest", made.hosts[0])
 
 
@@ -100,6 +101,13 @@ def _bills(ask: Asking, host: LabHost, reports: Path) -> list[Bound]:
         Bound("a busy host's bill: CPU seconds", busy.cpu_seconds, at_most=0.5),
         Bound("a busy host's bill: peak MB", busy.max_rss_bytes / 1e6, at_most=40),
     ]
+
+
+def _names(told: dns.Asked) -> Bound:
+    what = f"{dns.NAMES} names × {len(dns.SERVERS)} name servers × 2 families, one host"
+    print(f"\n{what}: {told.questions} questions in one command of {told.command_seconds:.2f} s, ", end="")
+    print(f"its start included; {told.cpu_seconds:.2f} s of CPU")
+    return Bound(f"{what}: seconds", told.command_seconds, at_most=3)
 
 
 def _line(way: Way, ours: Way) -> str:

@@ -160,9 +160,20 @@ def test_a_child_that_is_left_has_said_what_it_had() -> None:
     assert time.monotonic() - begin < 2
 
 
+def test_questions_come_as_json_has_them(tmp_path: Path) -> None:
+    """As lists, or as mappings: what is asked is the same, an unknown field is not."""
+    told = Question(NAME, "A", query(NAME, "A").hex(), ["nonsense"])
+    for each in (told, list(told), told._asdict()):
+        reading = probe(Machine(), Request(questions=[each], resolver=False))  # type: ignore[list-item]
+        assert [server.address for server in reading.servers] == ["nonsense"]
+        assert reading.unseen["sources"] == reading.unseen["hosts_file"] == "not asked"
+    with pytest.raises(TypeError):
+        probe(Machine(), Request(questions=[{**told._asdict(), "more": 1}]))  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("python", interpreters())
 def test_every_python_asks(python: str) -> None:
-    request = encode(Request(names=["localhost"], questions=[], wait_seconds=1.0, budget=10))
+    request = encode(Request(names=["localhost"], questions=[], wait_seconds=0.3, budget=10))
     wanted = {**questions("a.example")[0], "servers": ["127.0.0.1", "nonsense"], "samples": 3}
     stdout, stderr, status = answer(
         python, {"dns": {**request, "questions": [wanted], "libc_samples": {"localhost": 3}}}

@@ -96,8 +96,8 @@ def probe(machine: Machine, request: Request) -> Dns:
 
 
 def _question(told: Any) -> Question:
-    """A question of the request, which comes over the wire as a mapping."""
-    return Question(**told) if isinstance(told, dict) else told
+    """A question of the request, which JSON has made a list or a mapping of."""
+    return Question(**told) if isinstance(told, dict) else Question(*told)
 
 
 def _asked(machine: Machine, request: Request) -> Machine:
