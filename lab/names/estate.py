@@ -66,7 +66,7 @@ def estate(lab: Lab) -> Iterator[Estate]:
     ns1, ns2, *resolving = (hosts[name] for name in SERVERS)
     resolvers = (resolving[0].address, resolving[1].address6)
     with ExitStack() as servers:
-        _serve(servers, ns1, ns2, lame=resolving[1])
+        _serve(servers, lab, ns1, ns2)
         anchor = ds(".")
         for host in resolving:
             servers.enter_context(_resolver(host, ns1, ns2, anchor))
@@ -96,8 +96,8 @@ def rewritten(host: LabHost, path: str, text: str) -> Iterator[None]:
         host.write(path, before)
 
 
-def _serve(servers: ExitStack, ns1: LabHost, ns2: LabHost, lame: LabHost) -> None:
-    served = zones(addresses(ns1), addresses(ns2), addresses(lame))
+def _serve(servers: ExitStack, lab: Lab, ns1: LabHost, ns2: LabHost) -> None:
+    served = zones({host.name: addresses(host) for host in lab})
     servers.enter_context(knot(ns1, served.ns1))
     ns2.run(["sh", "-e"], input=_SECOND_ADDRESSES)
     servers.enter_context(knot(ns2, served.ns2))

@@ -1,6 +1,6 @@
 """What the lab's zones hold: those that are well, and those with one thing wrong each.
 
-In: addresses of the two name servers. Out: for each of them, the zones that it serves, as text.
+In: the addresses of the lab's hosts. Out: for each of them, the zones that it serves, as text.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _SOA = """\
 @ 3600 IN NS {ns2}
 """
 _EXAMPLE = f"""\
+@ A {WWW[0]}
+@ AAAA {WWW[1]}
 @ MX 10 mail
 @ TXT "v=spf1 mx -all"
 @ CAA 0 issue "ca.example.test"
@@ -47,6 +49,12 @@ even AAAA fd77::9:11
 even AAAA fd77::9:12
 view A 10.77.9.70
 view AAAA fd77::9:70
+moved A 10.77.9.60
+moved AAAA fd77::9:60
+partial A 10.77.9.61
+partial AAAA fd77::9:61
+pinned A 10.77.9.62
+pinned AAAA fd77::9:62
 only6 AAAA fd77::9:46
 only4 A 10.77.9.44
 servfail6 A 10.77.9.45
@@ -62,11 +70,12 @@ _IN_ADDR, _IP6 = "77.10.in-addr.arpa.", "0.0.0.0.0.0.0.0.0.0.0.0.7.7.d.f.ip6.arp
 _SIGNED = {
     "expired.test.": Life(-40 * DAY, -3 * DAY),
     "ending.test.": Life(-29 * DAY, 2 * DAY),
-    "ended.test.": Life(-29 * DAY, 6 * HOUR),
+    "tonight.test.": Life(-29 * DAY, 6 * HOUR),
     "wrongds.test.": Life(),
 }
 """Below test., beside example.test.: how long their signatures hold. Validators forgive a day."""
 _UNSIGNED = {
+    "hosts.test.": "ns2.test.",
     "unsigned.test.": "ns2.test.",
     "stale.test.": "ns2.test.",
     "lame.test.": "lame-ns.test.",
@@ -83,8 +92,12 @@ class Served(NamedTuple):
     ns2: Mapping[str, str]
 
 
-def zones(ns1: Sequence[str], ns2: Sequence[str], lame: Sequence[str]) -> Served:
-    """All of them; both servers serve the same but what one of them has wrong. `lame` serves none: it is a resolver."""
+def zones(hosts: Mapping[str, Sequence[str]]) -> Served:
+    """All of them, from the addresses of all hosts; both servers serve the same but what one of them has wrong.
+
+    The resolver that a zone is delegated to serves none, and is lame.
+    """
+    ns1, ns2, lame = (hosts[name] for name in ("ns1", "ns2", "resolver2"))
     both = {
         ".": _root(ns1, ns2),
         "test.": _test(ns1, ns2, lame),
@@ -93,6 +106,7 @@ def zones(ns1: Sequence[str], ns2: Sequence[str], lame: Sequence[str]) -> Served
         _IP6: signed(_IP6, _head() + _pointers(1), Life()),
         **{zone: signed(zone, _head() + _WWW, life) for zone, life in _SIGNED.items()},
         **{zone: _head(ns2=second) + _WWW for zone, second in _UNSIGNED.items()},
+        "hosts.test.": _head() + "".join(_address(f"{name}.hosts.test.", each) for name, each in hosts.items()),
     }
     return Served(both, {**both, "stale.test.": _head(SERIAL - 1) + _WWW})
 

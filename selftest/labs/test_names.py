@@ -10,6 +10,7 @@ import pytest
 from lab import Lab, LabError, LabHost, lab
 from lab.names import SERVERS, Estate, estate
 from lab.names.servers import answers
+from selftest.labs.test_faults import FAULTS, state
 
 pytestmark = pytest.mark.xdist_group("names")
 
@@ -82,6 +83,18 @@ def test_resolvers_validate(dns: Estate, web: LabHost, name: str, type: str, sai
 def test_answers_rotate(dns: Estate, web: LabHost) -> None:
     firsts = {answers(web, "even.example.test", "A", f"@{dns.resolvers[0]}").split()[0] for _ in range(30)}
     assert firsts == {"10.77.9.11", "10.77.9.12"}
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if name.startswith("dns.")])
+def test_a_fault_is_there_and_then_gone(dns: Estate, name: str) -> None:
+    db, web = dns.lab[-1], dns.lab[-2]
+    before = state(db), state(web)
+    with FAULTS[name](db) as injected:
+        assert {turn.host for turn in injected.turns} <= {"db", ""}
+        assert answers(web, "www.example.test") == "10.77.9.80\n"
+    assert state(web) == before[1]
+    for what, value in state(db).items():
+        assert value == before[0][what], what
 
 
 def test_it_is_built_in_a_moment_and_leaves_hosts_as_they_were() -> None:
