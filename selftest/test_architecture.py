@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "shipworthy"
 ROOMS = (
     "plugin",
     "report",
+    "here",
     "collect",
     "asking",
     "outcome",
@@ -28,6 +29,7 @@ ROOMS = (
 MAY_IMPORT = {
     "plugin": {*ROOMS, "probes", "checks"},
     "report": {"results", "errors", "policy"},
+    "here": {"collect", "snapshot", "strict", "links", "vantage", "inventory", "probes", "errors"},
     "collect": {"asking", "exchange", "snapshot", "links", "inventory", "probes", "errors"},
     "asking": {"exchange", "links", "errors"},
     "exchange": {"errors"},

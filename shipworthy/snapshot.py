@@ -198,7 +198,7 @@ class Snapshot:
         """The snapshot as a document; `from_bytes` is its inverse."""
         said = (self.login, dict(self.asked), self.answer, self.previous, self.exchanges)
         stored = Stored(SCHEMA, self.host, self.at, self.link, *said)
-        return json.dumps(_plain(stored), allow_nan=False).encode("ascii")
+        return json.dumps(plain(stored), allow_nan=False).encode("ascii")
 
 
 def make_ready(subjects: Iterable[str]) -> None:
@@ -220,7 +220,12 @@ def answer_from(data: bytes) -> Answer:
 
 def from_bytes(data: bytes) -> Snapshot:
     """The snapshot that `to_bytes` wrote; raises AnswerError."""
-    stored: Stored = _validated(_form_of(Stored), strict_json(data), "the snapshot")
+    return from_document(strict_json(data))
+
+
+def from_document(document: Any) -> Snapshot:
+    """The same, from the value of its JSON; raises AnswerError."""
+    stored: Stored = validated(Stored, document, "the snapshot")
     if stored.schema != SCHEMA:
         raise AnswerError(f"schema {stored.schema}, not {SCHEMA}")
     return Snapshot(*stored[1:])
@@ -229,26 +234,36 @@ def from_bytes(data: bytes) -> Snapshot:
 def load(path: Path) -> Snapshot:
     """A stored snapshot; raises ReplayError that names the file."""
     try:
+        return from_bytes(unpacked(path, MAX_STORED))
+    except AnswerError as error:
+        raise ReplayError.at(str(path), str(error)) from error
+
+
+def unpacked(path: Path, at_most: int) -> bytes:
+    """The content of a gzip file; raises ReplayError that names the file."""
+    try:
         with path.open("rb") as file:
             inflate = zlib.decompressobj(wbits=31)
-            data = inflate.decompress(file.read(MAX_STORED), MAX_STORED)
+            data = inflate.decompress(file.read(at_most), at_most)
     except OSError as error:
         raise ReplayError.at(str(path), error.strerror or str(error)) from error
     except zlib.error as error:
         raise ReplayError.at(str(path), f"not a gzip file, or a damaged one ({error})") from error
     if inflate.unconsumed_tail:
-        raise ReplayError.at(str(path), f"more than {MAX_STORED // 2**20} MiB when unpacked")
+        raise ReplayError.at(str(path), f"more than {at_most // 2**20} MiB when unpacked")
     if not inflate.eof:
         raise ReplayError.at(str(path), "truncated")
-    try:
-        return from_bytes(data)
-    except AnswerError as error:
-        raise ReplayError.at(str(path), str(error)) from error
+    return data
 
 
 def packed(snapshot: Snapshot) -> bytes:
     """The content of a snapshot file."""
     return gzip.compress(snapshot.to_bytes(), compresslevel=5, mtime=0)
+
+
+def validated(kind: type, data: Any, what: str) -> Any:
+    """`data` in the form of `kind`, strictly; raises AnswerError that names the place, or `what` as a whole."""
+    return _validated(_form_of(kind), data, what)
 
 
 def _validated(adapter: TypeAdapter[Any], data: Any, what: str) -> Any:
@@ -304,12 +319,12 @@ def _typed(subject: str, measured: Measured) -> Any:
     return reading
 
 
-def _plain(value: Any) -> Any:
-    """Named tuples as mappings, all the way down."""
+def plain(value: Any) -> Any:
+    """For JSON: named tuples as mappings, all the way down."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(part) for name, part in value._asdict().items()}
+        return {name: plain(part) for name, part in value._asdict().items()}
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     return value

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,6 +33,9 @@ from shipworthy.report.run import ResultLog, RunDirectory, RunFacts, RunLog, fil
 from shipworthy.report.text import some
 from shipworthy.results import Outcome, Result
 from shipworthy.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from shipworthy.here import Here, Measuring
 
 EARLIER_RUNS = 20
 """How many runs back the counters of a host are looked for."""
@@ -82,6 +85,9 @@ class Run:
     notices: list[str]
     files: Files | None = None
     collector: Collector | None = None
+    measuring: Measuring | None = None
+    here: Here | None = None
+    """What was measured from here, once that is there."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     """What is not plainly passed: the terminal's findings."""

@@ -44,8 +44,9 @@ class Question(NamedTuple):
 class Questions:
     """Those of one survey, which ends at the monotonic time `until`; each waits for `patience` seconds."""
 
-    def __init__(self, patience: float, until: float) -> None:
+    def __init__(self, patience: float, until: float, given_up: Event) -> None:
         self.until = until
+        self._given_up = given_up
         self._patience = patience
         self._pool = ThreadPoolExecutor(AT_ONCE, "dns from here")
         self._stirred = Event()
@@ -101,10 +102,10 @@ class Questions:
         key = (unasked.address, unasked.transport)
         left = self.until - time.monotonic()
         with self._lock:
-            given_up = key not in self._speaking and self._silent[key] >= PATIENCE
-        if given_up:
+            is_silent = key not in self._speaking and self._silent[key] >= PATIENCE
+        if is_silent:
             return [unasked._replace(error=f"not asked: it answered none of {PATIENCE} questions")]
-        if left <= 0:
+        if left <= 0 or self._given_up.is_set():
             return [unasked._replace(error="not asked: the time was up")]
         question = dns_messages.query(unasked.name, unasked.type, dnssec=True, recursion=False)
         heard = wire.ask(unasked.address, unasked.transport, question, min(self._patience, left))

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from threading import Event
 
 from shipworthy.vantage.addresses import Addresses, Place, glue
 from shipworthy.vantage.authority import Asked, Authority, Zone
@@ -44,13 +45,16 @@ def survey(
     families: Collection[str] = FAMILIES,
     wait: float = 2.0,
     deadline: float = 8.0,
+    given_up: Event | None = None,
 ) -> Authority:
     """Walk to `names`, of each of which the types are asked for; done within `deadline` seconds.
+
+    Whoever does not need it any more sets `given_up`: nothing is asked from then on.
 
     `roots` are addresses; without them, the root servers of the Internet. Names are in their one form
     (`dns_messages.ascii_name`). Raises nothing for what servers do.
     """
-    questions = Questions(wait, time.monotonic() + deadline)
+    questions = Questions(wait, time.monotonic() + deadline, given_up or Event())
     try:
         walk = _Walk(questions, roots, families, wait)
         walk.to(names)
