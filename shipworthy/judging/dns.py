@@ -11,17 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shipworthy.errors import NotMeasured
-from shipworthy.judging.lookups import LIBRARY, TYPES, Answer, Looked, by_words, unasked
+from shipworthy.judging.lookups import LIBRARY, TYPES, VERSIONS, Answer, Looked, by_words, knows, unasked
 from shipworthy.policy._dns_items import FAMILIES, Family, Name
 
 if TYPE_CHECKING:
     from shipworthy.dns_messages import Reply
 
 _MAPPED = "only IPv4-mapped addresses"
-_SILENT = ("EAI_AGAIN", "EAI_FAIL", "no answer ")
-"""The C library's errors, as they begin, that say that it does not know; with the others it says that there is none."""
 _HOPS = 20
-_VERSIONS: Mapping[Family, int] = {"ipv4": 4, "ipv6": 6}
 
 
 def addresses_of(looked: Looked, family: Family) -> list[str]:
@@ -38,13 +35,11 @@ def broken(looked: Looked, type: str) -> list[str]:
 
 
 def undecided(looked: Looked, family: Family) -> list[str]:
-    """Of a family: servers that are broken, and a C library that cannot tell either though some server can."""
+    """Of a family: servers that are broken, and the C library, where no server explains it."""
     found = broken(looked, TYPES[family])
     said = looked.libc.get(family)
-    if not found and said and said.error.startswith(_SILENT):
-        having = [answer.server for answer in looked.addresses[family] if answer.data]
-        more = f", and {', '.join(having)} have it" if having else ""
-        found = [f"{looked.name} {TYPES[family]}: {said.error} ({LIBRARY}){more}"]
+    if not found and said and not knows(said) and not unasked(said.error):
+        found = [f"{looked.name} {TYPES[family]}: {said.error} ({LIBRARY})"]
     return found
 
 
@@ -80,8 +75,7 @@ def unexpected(looked: Looked, expected: Name, families: Iterable[Family]) -> li
         for family in families:
             found += _apart(looked.name, TYPES[family], _givers(looked, family), expected.addresses, family)
     records: dict[str, list[str]] = {"CNAME": [f"{expected.alias}."]} if expected.alias else {}
-    records |= {type: texts for type, texts in expected.records.items()}
-    for type, texts in records.items():
+    for type, texts in (*records.items(), *expected.records.items()):
         found += broken(looked, type)
         answers = [answer for answer in looked.of(type) if not answer.broken and not answer.unknown]
         told = ((answer.server, _difference(set(answer.data), set(texts), set())) for answer in answers)
@@ -131,7 +125,7 @@ def dangling(looked: Looked) -> list[str]:
         for answer in answers:
             by_server.setdefault(answer.server, []).append(answer)
     told = ((server, end) for server, answers in by_server.items() if (end := _leads_nowhere(looked.name, answers)))
-    return _told(looked.name, told, len(by_server), ":", " ")
+    return _told(looked.name, told, len(by_server))
 
 
 def reverses(looked: Looked, expected: Name) -> list[str]:
@@ -141,8 +135,16 @@ def reverses(looked: Looked, expected: Name) -> list[str]:
         pointer = ipaddress.ip_address(address).reverse_pointer
         answers = [answer for answer in looked.of("PTR", pointer) if not answer.unknown]
         told = ((answer.server, words) for answer in answers if (words := _back(looked, address, answer)))
-        found += _told(f"{looked.name}: {address}", told, len(answers), "", " ")
+        found += _told(f"{looked.name}: {address}", told, len(answers))
     return found
+
+
+def require_pointers(looked: Looked, expected: Name) -> None:
+    """Raise NotMeasured where a server was not asked for a PTR, or its answer cannot be understood."""
+    for address in expected.addresses or ():
+        for answer in looked.of("PTR", ipaddress.ip_address(address).reverse_pointer):
+            if answer.unknown:
+                raise NotMeasured(f"{looked.name}: {address} PTR: {answer.server}: {answer.error}")
 
 
 def overriding(looked: Looked, expected: Name) -> list[str]:
@@ -157,22 +159,6 @@ def asked_first(name: str, search: Sequence[str], ndots: int) -> list[str]:
     return [f"{name}.{domain.strip('.')}" for domain in search] if name.count(".") < ndots else []
 
 
-def odd_ones(views: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
-    """Hosts that see nothing of what most of them see; none where no view has most of them, as with a CDN's answers.
-
-    Hosts see the same if they share an address, or share one with a host that does.
-    """
-    groups: list[tuple[set[str], set[str]]] = []  # hosts, and the addresses that they see
-    for host, addresses in views.items():
-        near = [group for group in groups if group[1] & addresses or group[1] == addresses]
-        merged = ({host}.union(*(group[0] for group in near)), set(addresses).union(*(group[1] for group in near)))
-        groups = [group for group in groups if group not in near] + [merged]
-    most = max(groups, key=lambda group: len(group[0]), default=(set(), set()))[0]
-    if 2 * len(most) <= len(views):
-        return {}
-    return {host: addresses for host, addresses in views.items() if host not in most}
-
-
 def _givers(looked: Looked, family: Family) -> dict[str, set[str]]:
     """Who gives which addresses: servers that can say it, and the C library where it finds some."""
     answers = looked.addresses[family]
@@ -185,7 +171,7 @@ def _givers(looked: Looked, family: Family) -> dict[str, set[str]]:
 def _apart(
     name: str, type: str, givers: Mapping[str, set[str]], declared: Sequence[str], family: Family
 ) -> Iterator[str]:
-    version = _VERSIONS[family]
+    version = VERSIONS[family]
     single = {each for each in declared if "/" not in each and ipaddress.ip_address(each).version == version}
     told = (
         (who, _difference(given, single, {each for each in given if _declared(each, declared)}))
@@ -204,13 +190,11 @@ def _difference(given: set[str], wanted: set[str], allowed: set[str]) -> str:
     return f"lacks {missing}" if missing else ""
 
 
-def _told(what: str, told: Iterable[tuple[str, str]], whole: int, after: str = "", between: str = " ") -> list[str]:
+def _told(what: str, told: Iterable[tuple[str, str]], whole: int) -> list[str]:
     """A finding for each of the words; who says it only where not all do."""
     found = by_words((who, words) for who, words in told if words)
-    return [
-        f"{what}{after}{between}{words}" + ("" if len(who) == whole else f" ({', '.join(who)})")
-        for words, who in found.items()
-    ]
+    suffix = {words: "" if len(who) == whole else f" ({', '.join(who)})" for words, who in found.items()}
+    return [f"{what} {words}{suffix[words]}" for words in found]
 
 
 def _kind(answer: Answer, expected: Name, family: Family) -> str:

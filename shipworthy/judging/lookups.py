@@ -1,6 +1,6 @@
 """What was said of one name where it is looked up: by the C library, and by each name server.
 
-In: a reading of the dns probe, the questions that it answers, a name with its policy. Out: `Looked`. Answers are
+In: a reading of the dns probe, the questions that it answers, a name. Out: `Looked`. Answers are
 understood here, once each. A server that answers nothing that it is asked is told of once (`dns.nameservers`), and
 left out here, so that each name is judged by what is answered.
 """
@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from shipworthy.checks import Item
 from shipworthy.errors import NotMeasured
-from shipworthy.policy._dns_items import FAMILIES, Family, Name
+from shipworthy.policy._dns_items import FAMILIES, Family
 from shipworthy.probes.dns import Dns, Question, Resolved, Said, Server
 from shipworthy.probes.parts.dns_answers import NO_TIME
 from shipworthy.probes.parts.resolv_conf import PATH
@@ -26,10 +25,13 @@ if TYPE_CHECKING:
     from shipworthy.dns_messages import Reply
 
 TYPES: Mapping[Family, str] = {"ipv4": "A", "ipv6": "AAAA"}
+VERSIONS: Mapping[Family, int] = {"ipv4": 4, "ipv6": 6}
 MAPPED = "::ffff:"
 LIBRARY = "the C library"
 FOUND = frozenset({"NOERROR", "NXDOMAIN"})
 """The codes of an answer; with any other, a server says that it could or would not answer."""
+
+_SILENT = ("EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM", "no answer ", "not asked: the C library answered none ")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Looked:
     name: str
     reading: Dns
     questions: Sequence[Question]
-    servers: list[str] | None
+    servers: list[str] | None = None
     """As the policy has them: None for the host's own."""
 
     @cached_property
@@ -146,11 +148,6 @@ class Looked:
         return lines + [f"{server}: {why}" for server, why in self.mute.items()]
 
 
-def look_up(reading: Dns, questions: Sequence[Question], item: Item[Name]) -> Looked:
-    """What was said of the item's name."""
-    return Looked(item.name, reading, questions, item.policy.servers)
-
-
 def is_mute(server: Server) -> bool:
     """Whether it answers nothing over UDP, by which everybody asks first."""
     return not any(said.message >= 0 for said in server.udp)
@@ -159,6 +156,11 @@ def is_mute(server: Server) -> bool:
 def silence_of(server: Server) -> str:
     """Why a server that is mute answers nothing."""
     return next((said.error for said in server.udp if not unasked(said.error)), server.udp[0].error)
+
+
+def knows(said: Resolved) -> bool:
+    """Whether the C library says what there is, or that there is nothing; and not that it does not know."""
+    return not (said.error.startswith(_SILENT) or unasked(said.error))
 
 
 def unasked(error: str) -> bool:
