@@ -85,7 +85,7 @@ def _measured(
         failed = Failure("answer", str(error))
     except Exception as error:  # noqa: BLE001 -- a mistake of ours on one host must not take the others' results along
         failed = Failure("session", f"internal error: {type(error).__name__}: {error}")
-    login = Login(rungs, failed)
+    login = Login(rungs, failed, link.address if link else None)
     return Snapshot(host.name, at, host.connection, login, asked, answer, exchanges=exchanges), link
 
 

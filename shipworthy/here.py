@@ -23,7 +23,7 @@ from shipworthy.inventory import Host
 from shipworthy.links import Deadlines
 from shipworthy.probes import dns, runtime
 from shipworthy.snapshot import Snapshot, plain, validated
-from shipworthy.strict import strict_json
+from shipworthy.strict import strict_json, unpacked
 from shipworthy.vantage.authority import Authority
 
 SCHEMA = 1
@@ -102,7 +102,7 @@ class Here:
 def load(path: Path) -> Here:
     """What `packed` wrote; raises ReplayError that names the file."""
     try:
-        return _from(strict_json(snapshots.unpacked(path, MAX_STORED)))
+        return _from(strict_json(unpacked(path, MAX_STORED)))
     except AnswerError as error:
         raise ReplayError.at(str(path), str(error)) from error
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import importlib
 import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.exchange import NO_EXCHANGES, Exchange, Exchanges
-from shipworthy.strict import strict_json
+from shipworthy.strict import strict_json, unpacked
 
 SCHEMA = 1
 PROTOCOL = 1
@@ -41,6 +40,8 @@ class Login(NamedTuple):
 
     rungs: dict[str, float]
     failed: Failure | None
+    address: str | None = None
+    """The host's own, where it was connected to directly: for `--addresses-from` of a later run."""
 
     @property
     def seconds(self) -> float:
@@ -237,23 +238,6 @@ def load(path: Path) -> Snapshot:
         return from_bytes(unpacked(path, MAX_STORED))
     except AnswerError as error:
         raise ReplayError.at(str(path), str(error)) from error
-
-
-def unpacked(path: Path, at_most: int) -> bytes:
-    """The content of a gzip file; raises ReplayError that names the file."""
-    try:
-        with path.open("rb") as file:
-            inflate = zlib.decompressobj(wbits=31)
-            data = inflate.decompress(file.read(at_most), at_most)
-    except OSError as error:
-        raise ReplayError.at(str(path), error.strerror or str(error)) from error
-    except zlib.error as error:
-        raise ReplayError.at(str(path), f"not a gzip file, or a damaged one ({error})") from error
-    if inflate.unconsumed_tail:
-        raise ReplayError.at(str(path), f"more than {at_most // 2**20} MiB when unpacked")
-    if not inflate.eof:
-        raise ReplayError.at(str(path), "truncated")
-    return data
 
 
 def packed(snapshot: Snapshot) -> bytes:

@@ -46,18 +46,26 @@ class Apart:
             nodad = ["nodad"] if ":" in address else []
             self.command("ip", "address", "add", f"{address}/{bits}", "dev", "lo", *nodad)
 
-    def serve(self, addresses: list[str], zones: Mapping[str, str], *, tcp: bool = True) -> None:
-        """Let knotd serve `zones`, texts by name, at `addresses`, which are given to this network."""
+    def serve(
+        self, addresses: list[str], zones: Mapping[str, str], *, tcp: bool = True, nsec3: str = ""
+    ) -> dict[str, str]:
+        """Let knotd serve `zones`, texts by name, at `addresses`, which are given to this network.
+
+        It signs those itself that are plain where `nsec3` says how often it hashes; then their DS are given back.
+        """
         self.address(*addresses)
         place = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="knot-")))
         listens = "".join(f"    listen: {address}@53\n" for address in addresses)
         said = f"server:\n    rundir: {place}\n{listens}"
         said += "".join(f"    {kind}-workers: 1\n" for kind in ("tcp", "udp", "background"))
-        said += f"database:\n    storage: {place}\nzone:\n"
+        said += f"database:\n    storage: {place}\n"
+        said += f"policy:\n  - id: hashed\n    nsec3: on\n    nsec3-iterations: {nsec3}\n" if nsec3 else ""
+        said += "zone:\n"
         for number, (name, text) in enumerate(zones.items()):
             (place / f"{number}.zone").write_text(text)
             said += f"  - domain: {name}\n    file: {place}/{number}.zone\n    semantic-checks: soft\n"
-            said += "    journal-content: none\n    zonefile-sync: -1\n"
+            said += "    dnssec-signing: on\n    dnssec-policy: hashed\n" if nsec3 else ""
+            said += f"    journal-content: {'changes' if nsec3 else 'none'}\n    zonefile-sync: -1\n"
         (place / "knot.conf").write_text(said)
         log = (place / "log").open("wb")
         knot = self.run(lambda: subprocess.Popen(["knotd", "-c", str(place / "knot.conf")], stdout=log, stderr=log))
@@ -75,6 +83,10 @@ class Apart:
                 for address in (each for each in addresses if version in each):
                     rule = ("-A", "INPUT", "-d", address, "-p", "tcp", "--dport", "53", "-j", "DROP")
                     self.command(command, *rule)
+        if not nsec3:
+            return {}
+        command_ = ["keymgr", "-c", str(place / "knot.conf")]
+        return {name: _ds(subprocess.check_output([*command_, name, "ds"], text=True)) for name in zones}
 
 
 @contextmanager
@@ -82,6 +94,11 @@ def apart() -> Iterator[Apart]:
     """A network, gone with all that runs in it at the end."""
     with ExitStack() as stack:
         yield Apart(stack)
+
+
+def _ds(said: str) -> str:
+    """Of what keymgr prints, the SHA-256 one."""
+    return next(line for line in said.splitlines() if line.split()[4] == "2").partition(" DS ")[2]
 
 
 def _unshare() -> None:

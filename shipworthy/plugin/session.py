@@ -25,6 +25,7 @@ from shipworthy.collect import Collector, Request
 from shipworthy.errors import InventoryError, NotMeasured, Problem, ReplayError
 from shipworthy.inventory import Host, Inventory, Redaction
 from shipworthy.plugin import replay
+from shipworthy.plugin.addresses import at_known_addresses
 from shipworthy.plugin.cases import Case
 from shipworthy.plugin.options import Options, told_time
 from shipworthy.policy import HostPolicy, Policy, Waiver
@@ -272,6 +273,8 @@ def prepare(options: Options, rootdir: Path, test_folders: list[Path]) -> Run:
     if stored:
         options = replay.by_its_inventory(options, stored, rootdir)
     inventory = _inventory(options, rootdir)
+    if options.addresses_from:
+        inventory = at_known_addresses(inventory, options.addresses_from)
     files = _policy_files(options, rootdir)
     policy = load_policy(files, inventory, ids([CHECKS, *test_folders]))
     policies = {host.name: policy.for_host(host.name) for host in inventory.hosts}

@@ -104,7 +104,7 @@ class Questions:
         with self._lock:
             is_silent = key not in self._speaking and self._silent[key] >= PATIENCE
         if is_silent:
-            return [unasked._replace(error=f"not asked: it answered none of {PATIENCE} questions")]
+            return [unasked._replace(error=f"no answer to {PATIENCE} questions")]
         if left <= 0 or self._given_up.is_set():
             return [unasked._replace(error="not asked: the time was up")]
         question = dns_messages.query(unasked.name, unasked.type, dnssec=True, recursion=False)

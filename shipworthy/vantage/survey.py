@@ -247,13 +247,14 @@ class _Walk:
         for cut, servers in added.items():
             self._ask_of_itself(cut, [place for place in cut.places(self._families) if place.server in servers])
         for cut in cuts:
-            self._ask_for_addresses(cut)
+            self._ask_for_more(cut)
 
-    def _ask_for_addresses(self, cut: _Cut) -> None:
-        """What the zone says of its own servers, to be compared with the glue: from two, which are enough for that."""
+    def _ask_for_more(self, cut: _Cut) -> None:
+        """What two servers are enough for: how the zone hashes, and where it says that its own servers are."""
         speaking = [asked for asked in cut.said("SOA") if asked.transport == "udp" and asked.message][:2]
         inside = [server for server in cut.servers if belongs(server, cut.name)]
         for asked in speaking:
+            cut.asked.append(self._questions.put(asked.server, asked.address, cut.name, "NSEC3PARAM"))
             for server in inside:
                 for type in ("A", "AAAA"):
                     cut.asked.append(self._questions.put(asked.server, asked.address, server, type))
