@@ -5,6 +5,7 @@ In: a lab with hosts of the names `SERVERS`. Out: an `Estate`, whose names resol
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from lab.names.zones import NO_TCP, NO_V6, zones
 
 SERVERS = ("ns1", "ns2", "resolver1", "resolver2")
 """The hosts that the estate needs in a lab, by name."""
+COMMANDS = ("knotd", "kdig", "unbound")
 _SECOND_ADDRESSES = f"""
 ip address add {NO_V6[0]}/24 dev eth0
 ip address add {NO_V6[1]}/64 dev eth0 nodad
@@ -60,6 +62,8 @@ class Estate:
 @contextmanager
 def estate(lab: Lab) -> Iterator[Estate]:
     """While inside, every host of the lab asks the estate's resolvers."""
+    if lacking := [command for command in COMMANDS if not shutil.which(command)]:
+        raise LabError(f"an estate needs {', '.join(lacking)}: see selftest/packages.txt")
     hosts = {host.name: host for host in lab}
     if missing := [name for name in SERVERS if name not in hosts]:
         raise LabError(f"an estate needs hosts called {', '.join(missing)}")
