@@ -120,6 +120,6 @@ def _resolver(host: LabHost, ns1: LabHost, ns2: LabHost, anchor: str) -> Iterato
 def _asks(lab: Lab, conf: str) -> Lab:
     """The lab as it is, but what is run in its `here` finds `conf` in /etc/resolv.conf."""
     file = lab.directory / "resolv.conf"
-    file.write_text(conf)
+    file.write_text(f"{conf}options timeout:1 attempts:1\n")
     here = replace(lab.here, resolv_conf=file)
     return replace(lab, here=here, hosts=tuple(replace(host, here=here) for host in lab))
