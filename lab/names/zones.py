@@ -1,6 +1,6 @@
 """What the lab's zones hold: those that are well, and those with one thing wrong each.
 
-In: the addresses of the lab's hosts. Out: for each of them, the zones that it serves, as text.
+In: the addresses of the lab's hosts. Out: the zones that each name server serves, as text.
 """
 
 from __future__ import annotations

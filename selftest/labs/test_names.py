@@ -102,11 +102,11 @@ def test_a_fault_is_there_and_then_gone(dns: Estate, name: str) -> None:
 
 def test_it_is_built_in_a_moment_and_leaves_hosts_as_they_were() -> None:
     with lab(names=[*SERVERS, "web"]) as fleet:
-        before = [(host.read("/etc/resolv.conf"), sorted(host.processes().values())) for host in fleet]
+        before = [state(host) for host in fleet]
         started = time.monotonic()
         with estate(fleet):
             seconds = time.monotonic() - started
-        assert [(host.read("/etc/resolv.conf"), sorted(host.processes().values())) for host in fleet] == before
+        assert [state(host) for host in fleet] == before
     assert seconds < 3
 
 
