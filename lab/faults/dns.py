@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from lab.faults import NOTHING, confirm, fault
 from lab.host import LabHost
 from lab.island import ADDRESS, island
+from lab.names.build import rewritten
 from lab.names.client import (
     OWN,
     SPOILING,
@@ -25,7 +26,6 @@ from lab.names.client import (
     status,
     unheard,
 )
-from lab.names.estate import rewritten
 from lab.names.servers import answers
 from lab.names.zones import MEDIUM
 
@@ -267,6 +267,14 @@ def signatures_end_tonight(host: LabHost) -> Iterator[None]:
 def wrong_ds(host: LabHost) -> Iterator[None]:
     """The parent of a zone vouches for another key than the zone's."""
     _bogus(host, "www.wrongds.test")
+    yield
+
+
+@fault(turns={"dns.dnssec": "warned"})
+def names_hashed_often(host: LabHost) -> Iterator[None]:
+    """A zone denies names by NSEC3 with many iterations, which is work for all, and no secret kept."""
+    told = host.run(["kdig", "+dnssec", "+noall", "+authority", "www.hashed.test", "AAAA"]).stdout
+    confirm("NSEC3\t1 0 50 - " in told and status(host, "www.hashed.test") == "NOERROR", host, told)
     yield
 
 

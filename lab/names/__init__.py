@@ -17,6 +17,6 @@ lead to, 10.77.9.0/24 and fd77::9:0/112, belong to nobody: names are looked up, 
         web.run(["getent", "ahosts", "www.example.test"])
 """
 
-from lab.names.estate import SERVERS, Estate, estate
+from lab.names.build import SERVERS, Estate, estate
 
 __all__ = ["SERVERS", "Estate", "estate"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.host import LabHost
 from lab.island import Island
 from lab.names import spoiling
-from lab.names.estate import rewritten
+from lab.names.build import rewritten
 from lab.names.servers import LOCAL, answers, unbound, wait_for
 from lab.waiting import wait_until
 

@@ -1,6 +1,6 @@
 """What the lab's zones hold: those that are well, and those with one thing wrong each.
 
-In: the addresses of the lab's hosts. Out: for each of them, the zones that it serves, as text.
+In: the addresses of the lab's hosts. Out: the zones that each name server serves, as text.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from lab.names.signing import DAY, HOUR, Life, ds, signed
 SERIAL = 2026010101
 NO_V6, NO_TCP = ("10.77.0.230", "fd77::e6"), ("10.77.0.231", "fd77::e7")
 """Further addresses of ns2: the first answers nothing over IPv6, the second nothing over TCP."""
+ITERATIONS = 50
+"""Of the NSEC3 hash in hashed.test.; RFC 9276 wants none, and validators bear as many."""
 WWW, MAIL = ("10.77.9.80", "fd77::9:80"), ("10.77.9.25", "fd77::9:25")
 LARGE = " ".join(f'"{letter * 250}"' for letter in "abcdefghijkl")
 """TXT data of 3 kB: more than a UDP answer of 1232 bytes holds."""
@@ -106,6 +108,7 @@ def zones(hosts: Mapping[str, Sequence[str]]) -> Served:
         _IP6: signed(_IP6, _head() + _pointers(1), Life()),
         **{zone: signed(zone, _head() + _WWW, life) for zone, life in _SIGNED.items()},
         **{zone: _head(ns2=second) + _WWW for zone, second in _UNSIGNED.items()},
+        "hashed.test.": signed("hashed.test.", _head() + "www A 10.77.9.91\n", Life(), iterations=ITERATIONS),
         "hosts.test.": _head() + "".join(_address(f"{name}.hosts.test.", each) for name, each in hosts.items()),
     }
     return Served(both, {**both, "stale.test.": _head(SERIAL - 1) + _WWW})
@@ -126,7 +129,7 @@ def _root(ns1: Sequence[str], ns2: Sequence[str]) -> str:
 
 def _test(ns1: Sequence[str], ns2: Sequence[str], lame: Sequence[str]) -> str:
     lines = [_delegation("example.test.", "ns1.example.test.", "ns2.example.test.", ds("example.test."))]
-    lines += [_delegation(zone, "ns1.test.", "ns2.test.", _told_above(zone)) for zone in _SIGNED]
+    lines += [_delegation(zone, "ns1.test.", "ns2.test.", _told_above(zone)) for zone in (*_SIGNED, "hashed.test.")]
     lines += [_delegation(zone, "ns1.test.", second) for zone, second in _UNSIGNED.items()]
     lines += [_addresses("example.test.", ns1, ns2), _addresses("test.", ns1, ns2)]
     lines += [_address("nov6-ns.test.", NO_V6), _address("notcp-ns.test.", NO_TCP), _address("lame-ns.test.", lame)]

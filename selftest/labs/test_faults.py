@@ -48,7 +48,7 @@ def state(host: LabHost) -> dict[str, object]:
         "prepared": lambda: host.shell("cd /run/prepared && find . -type f | sort | xargs cat"),
         "resolving": lambda: host.read("/etc/resolv.conf") + host.read("/etc/hosts"),
         "rules": lambda: host.shell("iptables-legacy -S; ip6tables-legacy -S"),
-        "routes": lambda: host.shell("ip -4 route; ip -6 route"),
+        "routes": lambda: host.shell("ip -4 route; ip -6 route; ip -br address"),
         "processes": lambda: sorted(name for name in host.processes().values() if not name.startswith("ps ")),
         "login": lambda: host.login("python3 -V", address=host.address6).stdout,
     }

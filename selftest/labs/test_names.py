@@ -68,6 +68,9 @@ def test_the_authoritative_servers_answer_here_over_both_families(dns: Estate) -
         ("80.9.77.10.in-addr.arpa", "PTR", "NOERROR qr rd ra ad"),
         ("www.unsigned.test", "A", "NOERROR qr rd ra"),
         ("www.ending.test", "A", "NOERROR qr rd ra ad"),
+        ("www.hashed.test", "A", "NOERROR qr rd ra ad"),
+        ("www.hashed.test", "AAAA", "NOERROR qr rd ra ad"),
+        ("nowhere.hashed.test", "A", "NXDOMAIN qr rd ra ad"),
         ("www.expired.test", "A", "SERVFAIL qr rd ra"),
         ("www.wrongds.test", "A", "SERVFAIL qr rd ra"),
         ("servfail6.example.test", "A", "NOERROR qr rd ra ad"),
@@ -99,14 +102,20 @@ def test_a_fault_is_there_and_then_gone(dns: Estate, name: str) -> None:
 
 def test_it_is_built_in_a_moment_and_leaves_hosts_as_they_were() -> None:
     with lab(names=[*SERVERS, "web"]) as fleet:
-        before = [(host.read("/etc/resolv.conf"), sorted(host.processes().values())) for host in fleet]
+        before = [state(host) for host in fleet]
         started = time.monotonic()
         with estate(fleet):
             seconds = time.monotonic() - started
-        assert [(host.read("/etc/resolv.conf"), sorted(host.processes().values())) for host in fleet] == before
+        assert [state(host) for host in fleet] == before
     assert seconds < 3
 
 
-def test_it_needs_its_hosts(fleet: Lab) -> None:
+def test_it_needs_its_hosts() -> None:
     with lab(names=["ns1", "web"]) as small, pytest.raises(LabError, match="ns2, resolver1, resolver2"), estate(small):
+        pass
+
+
+def test_it_needs_its_servers(fleet: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.names.build.COMMANDS", ("kdig", "no-such-server"))
+    with pytest.raises(LabError, match=r"an estate needs no-such-server: see selftest/packages\.txt"), estate(fleet):
         pass

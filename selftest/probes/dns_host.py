@@ -25,6 +25,8 @@ from shipworthy.probes.dns import Request, probe
 from shipworthy.probes.runtime.encode import encode
 from shipworthy.probes.runtime.machine import Machine
 
+LINK_LOCAL = "fe80::53"
+"""An address of the host, on the interface `d0`."""
 _TURN = count()
 
 
@@ -77,7 +79,9 @@ def on_a_host(files: Mapping[str, str], servers: Mapping[str, str], **request: A
 
 
 def _run(told: Mapping[str, Any]) -> Any:
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for line in ("link set lo up", "link add d0 type veth peer name d1", "link set d0 up", "link set d1 up"):
+        subprocess.run(["ip", *line.split()], check=True)
+    subprocess.run(["ip", "address", "add", LINK_LOCAL, "dev", "d0", "nodad"], check=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for number, (path, text) in enumerate(told["files"].items()):

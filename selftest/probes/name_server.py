@@ -5,6 +5,7 @@ In: what to send back for a question: messages over UDP, bytes over TCP. Out: th
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time
@@ -77,19 +78,37 @@ def name_server(
     late: float = 0.0,
 ) -> Iterator[NameServer]:
     """A server; without `over_tcp` nobody listens there. `late`: seconds that each answer over UDP takes."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with ExitStack() as stack:
-        udp = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
-        udp.bind((address, port))
+        udp, tcp = _bound(address, port)
+        for one in (udp, tcp):
+            stack.enter_context(one)
+            stack.callback(_wake, one, socket.SHUT_RDWR)
         made = NameServer(address, udp.getsockname()[1])
-        stack.callback(_wake, udp, socket.SHUT_RDWR)
         _start(lambda: _serve_udp(udp, made, over_udp, late))
         if over_tcp:
-            tcp = stack.enter_context(socket.create_server((address, made.port), family=family, backlog=50))
-            stack.callback(_wake, tcp, socket.SHUT_RDWR)
+            tcp.listen(50)
             _start(lambda: _serve_tcp(tcp, made, over_tcp))
         yield made
+
+
+def _bound(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """Sockets for UDP and TCP at one port, outside of what the kernel gives to clients if it is not given."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    plain, _, scope = address.partition("%")
+    while True:
+        udp, tcp = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
+        try:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            for one in (udp, tcp):
+                number = port or udp.getsockname()[1] or random.randrange(10_000, 30_000)
+                one.bind((plain, number, 0, socket.if_nametoindex(scope)) if scope else (plain, number))
+        except OSError:
+            udp.close()
+            tcp.close()
+            if port:
+                raise
+        else:
+            return udp, tcp
 
 
 def _start(work: Callable[[], None]) -> None:

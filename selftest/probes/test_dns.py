@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from selftest.probes.dns_host import on_a_host
+from selftest.probes.dns_host import LINK_LOCAL, on_a_host
 from selftest.probes.interpreters import answer, interpreters
 from shipworthy.dns_messages import query
 from shipworthy.probes.dns import Question, Request, probe
@@ -74,6 +74,17 @@ def test_what_the_c_library_cannot_find(how: str, ipv4: str, ipv6: str) -> None:
     found = libc(how, wait_seconds=0.5)[NAME]
     assert time.monotonic() - begin < 6  # of which most is the start of Python
     assert (found["ipv4"]["error"], found["ipv6"]["error"]) == (ipv4, ipv6)
+
+
+@needs_root
+def test_a_server_on_the_link_is_asked_over_its_interface() -> None:
+    scoped = f"{LINK_LOCAL}%d0"
+    files = {**FILES, "/etc/resolv.conf": f"nameserver {scoped}\n"}
+    reading = on_a_host(files, {scoped: "well"}, names=[NAME], questions=questions(NAME))
+    assert reading["libc"][NAME]["ipv6"]["addresses"] == ["2001:db8::1"]
+    (server,) = reading["servers"]
+    assert (server["address"], server["ignored"]) == (scoped, 0)
+    assert [each["error"] for each in server["udp"] + server["tcp"]] == ["", "", ""]
 
 
 @needs_root

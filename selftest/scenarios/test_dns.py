@@ -51,10 +51,12 @@ CASES = {
     "ending": Case(dns.signatures_end_in_two_days, r"until a signature ends .*(1\.9|2|47|48).*, warning below 3 d"),
     "tonight": Case(dns.signatures_end_tonight, r"until a signature ends .*(5|6).*, limit.* 12 h"),
     "wrongds": Case(dns.wrong_ds, r"wrongds\.test.*DS"),
+    "hashed": Case(dns.names_hashed_often, r"NSEC3 iterations .*hashed\.test.* 50|hashed\.test.*NSEC3 iterations 50"),
     "long": Case(dns.long_answers),
 }
 NAMED = {
-    name: f"www.{name}.test" for name in ("stale", "lame", "nov6", "notcp", "expired", "ending", "tonight", "wrongds")
+    host: f"www.{host}.test"
+    for host in ("stale", "lame", "nov6", "notcp", "expired", "ending", "tonight", "wrongds", "hashed")
 }
 """The names whose zones are looked at from here, once, by the client that names them."""
 _ZONES = "".join(
@@ -91,7 +93,8 @@ PLAYS = f"""\
     www.unsigned.test: {{addresses: [10.77.9.0/24, 'fd77::9:0/112'], authoritative: true}}
     example.test:
       records: {{MX: [10 mail.example.test], TXT: ['"v=spf1 mx -all"'], CAA: ['0 issue "ca.example.test"']}}
-{_ZONES}"""
+{_ZONES}- {{hosts: hashed, dns: {{www.hashed.test: {{families: [ipv4]}}}}}}
+"""
 CHECKS = {id for id, check in catalogue([TESTS]).items() if check.subject == "dns"}
 
 

@@ -30,8 +30,8 @@ from shipworthy.probes.parts.dns_answers import (
 
 _AT_ONCE = 4
 _BLOCK = 65536
-_MOST = 2**17
-"""Bytes that are read of one connection."""
+_MOST_OTHERS = 10
+"""Answers to something else on one connection."""
 
 
 class Tcp:
@@ -144,11 +144,13 @@ class Tcp:
                 self.said[connection.question] = self._answers.said(connection.question, message, seconds)
                 return
             self.ignored += 1
+            connection.others += 1
+            if connection.others == _MOST_OTHERS:
+                self._fail(connection, "other answers than to what was asked")
+                return
             message = connection.message()
         if not data:
             self._fail(connection, "closed within the answer" if connection.read else "closed without an answer")
-        elif connection.taken > _MOST:
-            self._fail(connection, "other answers than to what was asked")
 
     def _fail(self, connection: "_Connection", error: str) -> None:
         self._failed += 1
@@ -175,7 +177,7 @@ class _Connection:
         self.id = message_id(wire)
         self.out = len(wire).to_bytes(2, "big") + wire
         self.read = b""
-        self.taken = 0
+        self.others = 0
         self.started = time.monotonic()
         self._ready = ready
 
@@ -190,5 +192,4 @@ class _Connection:
         if len(self.read) < size:
             return None
         message, self.read = self.read[2:size], self.read[size:]
-        self.taken += size
         return message

@@ -13,7 +13,7 @@ import struct
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Container, Deque, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Container, Deque, Dict, List, Mapping, NamedTuple, Tuple
 
 from shipworthy.probes.parts.dns_answers import (
     NO_TIME,
@@ -43,6 +43,8 @@ _STUCK = 0.25
 """Seconds after which a question holds nobody back, if the server has answered others."""
 _MOST_STUCK = 200
 _LONGEST = 65535
+_AT_ONCE = 200
+"""Datagrams that are taken from one server before others are looked at."""
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 _ERROR_QUEUE = 0x2000
 _COLD, _WARM, _SAMPLE = 0, 1, 2
@@ -70,7 +72,10 @@ class Udp:
         selector: selectors.BaseSelector,
         answers: Answers,
     ) -> None:
-        """`firsts`: those of the questions for which this is the first server, the one that is asked for samples."""
+        """`firsts`: those of the questions for which this is the first server, the one that is asked for samples.
+
+        Raises OSError for a family that this host does not speak.
+        """
         self.said: Dict[int, Said] = {}
         self.samples: Dict[int, List[int]] = {}
         self.cut: List[int] = []
@@ -90,20 +95,15 @@ class Udp:
         self._of_type: Dict[str, List[int]] = {each.type: [0, 0, 0] for each in questions.values()}
         """By type: asked, answered, failed."""
         self._ids = Ids()
-        self.socket: Optional[socket.socket] = None
-        try:
-            self.socket = _open(family_of(target))
-            selector.register(self.socket, selectors.EVENT_READ, self.hear)
-        except OSError as error:
-            self._all_that_is_left(words(error.errno, at_once=True))
+        self._socket = _open(family_of(target))
+        selector.register(self._socket, selectors.EVENT_READ, self.hear)
 
     @property
     def done(self) -> bool:
         return not (self._cold or self._warm or self._samples or self._flights)
 
     def close(self) -> None:
-        if self.socket:
-            self.socket.close()
+        self._socket.close()
 
     def fill(self, budget: Budget, now: float) -> None:
         """Send what may be sent now."""
@@ -124,10 +124,10 @@ class Udp:
                 return
 
     def hear(self) -> None:
-        """Take all that has come."""
-        while self.socket:
+        """Take what has come; of a flood so much that the others have their turn, and the clock."""
+        for _ in range(_AT_ONCE):
             try:
-                data, source = self.socket.recvfrom(_LONGEST)
+                data, source = self._socket.recvfrom(_LONGEST)
             except BlockingIOError:
                 break
             except OSError:
@@ -181,8 +181,7 @@ class Udp:
         data = with_id(self._wires[self._flights[one].question], one)
         for _ in range(3):
             try:
-                if self.socket:
-                    self.socket.sendto(data, self._target)
+                self._socket.sendto(data, self._target)
             except BlockingIOError:
                 pass  # as if it were lost: it is sent once more
             except ConnectionRefusedError:
@@ -227,9 +226,9 @@ class Udp:
 
     def _hear_errors(self) -> None:
         """What routers and the server's kernel said, each with the question that it is of."""
-        while self.socket:
+        for _ in range(_AT_ONCE):
             try:
-                data, told, _, _ = self.socket.recvmsg(512, 512, _ERROR_QUEUE)
+                data, told, _, _ = self._socket.recvmsg(512, 512, _ERROR_QUEUE)
             except OSError:
                 return
             one = message_id(data) if len(data) >= 2 else -1

@@ -9,7 +9,7 @@ import socket
 import time
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from shipworthy.probes.parts.dns_answers import BEYOND, Answers, Budget, Question, Said, Server, Target
+from shipworthy.probes.parts.dns_answers import BEYOND, Answers, Budget, Question, Said, Server, Target, words
 from shipworthy.probes.parts.dns_tcp import Tcp
 from shipworthy.probes.parts.dns_udp import Udp
 from shipworthy.probes.parts.resolv_conf import address
@@ -42,8 +42,11 @@ def ask(questions: Sequence[Question], usual: Sequence[str], wait: float, budget
             target = _target(name, port)
             if target is None or len(conversations) == MOST_SERVERS:
                 told[name] = _not_asked(name, every, _TOO_MANY if target else _NO_ADDRESS)
-            else:
+                continue
+            try:
                 conversations[name] = _Conversation(target, every, firsts, wait, selector, answers)
+            except OSError as error:
+                told[name] = _not_asked(name, every, words(error.errno, at_once=True))
         try:
             _converse(list(conversations.values()), selector, budget, until)
         finally:

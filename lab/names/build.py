@@ -5,6 +5,7 @@ In: a lab with hosts of the names `SERVERS`. Out: an `Estate`, whose names resol
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,15 +20,16 @@ from lab.names.zones import NO_TCP, NO_V6, zones
 
 SERVERS = ("ns1", "ns2", "resolver1", "resolver2")
 """The hosts that the estate needs in a lab, by name."""
-_SECOND_ADDRESSES = f"""
-ip address add {NO_V6[0]}/24 dev eth0
-ip address add {NO_V6[1]}/64 dev eth0 nodad
-ip address add {NO_TCP[0]}/24 dev eth0
-ip address add {NO_TCP[1]}/64 dev eth0 nodad
-ip6tables-legacy -A INPUT -d {NO_V6[1]} -p udp --dport 53 -j DROP
-ip6tables-legacy -A INPUT -d {NO_V6[1]} -p tcp --dport 53 -j DROP
-iptables-legacy -A INPUT -d {NO_TCP[0]} -p tcp --dport 53 -j DROP
-ip6tables-legacy -A INPUT -d {NO_TCP[1]} -p tcp --dport 53 -j DROP
+COMMANDS = ("knotd", "kdig", "unbound")
+_FURTHER_ADDRESSES = f"""
+ip address {{0}} {NO_V6[0]}/24 dev eth0
+ip address {{0}} {NO_V6[1]}/64 dev eth0 nodad
+ip address {{0}} {NO_TCP[0]}/24 dev eth0
+ip address {{0}} {NO_TCP[1]}/64 dev eth0 nodad
+ip6tables-legacy --{{1}} INPUT -d {NO_V6[1]} -p udp --dport 53 -j DROP
+ip6tables-legacy --{{1}} INPUT -d {NO_V6[1]} -p tcp --dport 53 -j DROP
+iptables-legacy --{{1}} INPUT -d {NO_TCP[0]} -p tcp --dport 53 -j DROP
+ip6tables-legacy --{{1}} INPUT -d {NO_TCP[1]} -p tcp --dport 53 -j DROP
 """
 _POLICY = """\
 families: [ipv4, ipv6]
@@ -60,6 +62,8 @@ class Estate:
 @contextmanager
 def estate(lab: Lab) -> Iterator[Estate]:
     """While inside, every host of the lab asks the estate's resolvers."""
+    if lacking := [command for command in COMMANDS if not shutil.which(command)]:
+        raise LabError(f"an estate needs {', '.join(lacking)}: see selftest/packages.txt")
     hosts = {host.name: host for host in lab}
     if missing := [name for name in SERVERS if name not in hosts]:
         raise LabError(f"an estate needs hosts called {', '.join(missing)}")
@@ -99,11 +103,20 @@ def rewritten(host: LabHost, path: str, text: str) -> Iterator[None]:
 def _serve(servers: ExitStack, lab: Lab, ns1: LabHost, ns2: LabHost) -> None:
     served = zones({host.name: addresses(host) for host in lab})
     servers.enter_context(knot(ns1, served.ns1))
-    ns2.run(["sh", "-e"], input=_SECOND_ADDRESSES)
+    servers.enter_context(_further_addresses(ns2))
     servers.enter_context(knot(ns2, served.ns2))
     for host in (ns1, ns2):
         for address in addresses(host):
             wait_for(host, address, ".", "SOA")
+
+
+@contextmanager
+def _further_addresses(host: LabHost) -> Iterator[None]:
+    host.run(["sh", "-e"], input=_FURTHER_ADDRESSES.format("add", "append"))
+    try:
+        yield
+    finally:
+        host.run(["sh", "-e"], input=_FURTHER_ADDRESSES.format("delete", "delete"))
 
 
 @contextmanager
@@ -116,6 +129,6 @@ def _resolver(host: LabHost, ns1: LabHost, ns2: LabHost, anchor: str) -> Iterato
 def _asks(lab: Lab, conf: str) -> Lab:
     """The lab as it is, but what is run in its `here` finds `conf` in /etc/resolv.conf."""
     file = lab.directory / "resolv.conf"
-    file.write_text(conf)
+    file.write_text(f"{conf}options timeout:1 attempts:1\n")
     here = replace(lab.here, resolv_conf=file)
     return replace(lab, here=here, hosts=tuple(replace(host, here=here) for host in lab))
