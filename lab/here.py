@@ -9,8 +9,11 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab.errors import LabError
+
+_RESOLVING = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -18,10 +21,15 @@ class Here:
     """The lab's own network namespace, by the process `init` that keeps it."""
 
     init: int
+    resolv_conf: Path | None = None
+    """What commands find in /etc/resolv.conf, if not this machine's."""
 
     def command(self, command: Sequence[str]) -> list[str]:
         """`command` as it must be started; it dies with its starter, so nothing holds on to a lab that is gone."""
-        return ["nsenter", f"--net=/proc/{self.init}/ns/net", "setpriv", "--pdeathsig=KILL", "--", *command]
+        enter = ["nsenter", f"--net=/proc/{self.init}/ns/net", "setpriv", "--pdeathsig=KILL", "--"]
+        if self.resolv_conf:
+            enter += ["unshare", "--mount", "sh", "-c", _RESOLVING, str(self.resolv_conf)]
+        return [*enter, *command]
 
     def run(
         self,

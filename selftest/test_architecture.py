@@ -13,12 +13,14 @@ PACKAGE = Path(__file__).parents[1] / "shipworthy"
 ROOMS = (
     "plugin",
     "report",
+    "here",
     "collect",
     "asking",
     "outcome",
     "snapshot",
     "exchange",
     "links",
+    "vantage",
     "policy",
     "inventory",
     "results",
@@ -27,15 +29,18 @@ ROOMS = (
 MAY_IMPORT = {
     "plugin": {*ROOMS, "probes", "checks"},
     "report": {"results", "errors", "policy"},
+    "here": {"collect", "snapshot", "strict", "links", "vantage", "inventory", "probes", "errors"},
     "collect": {"asking", "exchange", "snapshot", "links", "inventory", "probes", "errors"},
     "asking": {"exchange", "links", "errors"},
     "exchange": {"errors"},
     "outcome": {"policy", "results", "errors"},
-    "judging": {"exchange", "snapshot", "policy", "probes", "errors"},
+    "judging": {"exchange", "snapshot", "policy", "probes", "vantage", "dns_messages", "errors"},
+    "vantage": {"dns_messages", "errors"},
+    "dns_messages": set(),
     "snapshot": {"exchange", "probes", "errors", "strict"},
     "strict": {"errors"},
     "links": {"inventory", "errors", "probes"},
-    "policy": {"inventory", "results", "checks", "probes", "errors"},
+    "policy": {"inventory", "results", "checks", "probes", "dns_messages", "errors"},
     "inventory": {"errors"},
     "catalogue": {"policy", "checks"},
     "results": set(),
@@ -53,6 +58,7 @@ ONLY_IN = {
     "jinja2": {"policy", "report"},
     "pytest_html": {"report"},
     "pydantic": {"policy", "snapshot"},
+    "dns": {"vantage", "dns_messages", "judging"},
 }
 LINES = 320
 

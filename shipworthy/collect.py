@@ -25,7 +25,7 @@ from shipworthy.inventory import Host
 from shipworthy.links import Deadlines, Link, handshake
 from shipworthy.links.opened import Era, current, within
 from shipworthy.probes import runtime
-from shipworthy.snapshot import MAX_ANSWER, Answer, Failure, Login, Snapshot, answer_from
+from shipworthy.snapshot import MAX_ANSWER, Answer, Failure, Login, Snapshot, answer_from, plain
 
 MARGIN = 1.0
 """Seconds that a host must end before its deadline, so that its answer still arrives."""
@@ -43,7 +43,7 @@ class Request:
         """The request as the probe runtime reads it; `exchanges` only where a probe's request wants some."""
         exchanges = max((getattr(request, "exchanges", 0) for request in self.probes.values()), default=0)
         return {
-            "probes": {name: request._asdict() for name, request in self.probes.items()},
+            "probes": {name: plain(request) for name, request in self.probes.items()},
             "window": self.window,
             "long_window": self.long_window,
             "deadline": deadline,
@@ -85,7 +85,7 @@ def _measured(
         failed = Failure("answer", str(error))
     except Exception as error:  # noqa: BLE001 -- a mistake of ours on one host must not take the others' results along
         failed = Failure("session", f"internal error: {type(error).__name__}: {error}")
-    login = Login(rungs, failed)
+    login = Login(rungs, failed, link.address if link else None)
     return Snapshot(host.name, at, host.connection, login, asked, answer, exchanges=exchanges), link
 
 
@@ -167,7 +167,10 @@ class Collector:
         self._asked = threading.Event()
 
     def collect(self, requests: Mapping[Host, Request], meanwhile: Callable[[], object] = bool) -> Iterator[Snapshot]:
-        """A snapshot of each host, in the order in which they arrive; `meanwhile` runs once the first one was asked."""
+        """A snapshot of each host, in the order in which they arrive; hosts are asked from now on, whoever waits.
+
+        `meanwhile` runs once the first one was asked, when the first is waited for.
+        """
         for request in requests.values():
             runtime.bundle(request.probes, runtime.MAGIC)  # what most are sent: made once, before one waits for it
         self._executor = ThreadPoolExecutor(max(1, min(self._forks, len(requests))), "shipworthy")
@@ -176,6 +179,9 @@ class Collector:
         for host, request in requests.items():
             turn = self._turns[host.name] = _Turn(host)
             futures[self._executor.submit(self._take, turn, request, era)] = host
+        return self._arriving(futures, meanwhile)
+
+    def _arriving(self, futures: dict[Future[Snapshot], Host], meanwhile: Callable[[], object]) -> Iterator[Snapshot]:
         if futures:
             self._asked.wait()
             meanwhile()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import importlib
 import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.exchange import NO_EXCHANGES, Exchange, Exchanges
-from shipworthy.strict import strict_json
+from shipworthy.strict import strict_json, unpacked
 
 SCHEMA = 1
 PROTOCOL = 1
@@ -41,6 +40,8 @@ class Login(NamedTuple):
 
     rungs: dict[str, float]
     failed: Failure | None
+    address: str | None = None
+    """The host's own, where it was connected to directly: for `--addresses-from` of a later run."""
 
     @property
     def seconds(self) -> float:
@@ -198,7 +199,7 @@ class Snapshot:
         """The snapshot as a document; `from_bytes` is its inverse."""
         said = (self.login, dict(self.asked), self.answer, self.previous, self.exchanges)
         stored = Stored(SCHEMA, self.host, self.at, self.link, *said)
-        return json.dumps(_plain(stored), allow_nan=False).encode("ascii")
+        return json.dumps(plain(stored), allow_nan=False).encode("ascii")
 
 
 def make_ready(subjects: Iterable[str]) -> None:
@@ -220,7 +221,12 @@ def answer_from(data: bytes) -> Answer:
 
 def from_bytes(data: bytes) -> Snapshot:
     """The snapshot that `to_bytes` wrote; raises AnswerError."""
-    stored: Stored = _validated(_form_of(Stored), strict_json(data), "the snapshot")
+    return from_document(strict_json(data))
+
+
+def from_document(document: Any) -> Snapshot:
+    """The same, from the value of its JSON; raises AnswerError."""
+    stored: Stored = validated(Stored, document, "the snapshot")
     if stored.schema != SCHEMA:
         raise AnswerError(f"schema {stored.schema}, not {SCHEMA}")
     return Snapshot(*stored[1:])
@@ -229,19 +235,7 @@ def from_bytes(data: bytes) -> Snapshot:
 def load(path: Path) -> Snapshot:
     """A stored snapshot; raises ReplayError that names the file."""
     try:
-        with path.open("rb") as file:
-            inflate = zlib.decompressobj(wbits=31)
-            data = inflate.decompress(file.read(MAX_STORED), MAX_STORED)
-    except OSError as error:
-        raise ReplayError.at(str(path), error.strerror or str(error)) from error
-    except zlib.error as error:
-        raise ReplayError.at(str(path), f"not a gzip file, or a damaged one ({error})") from error
-    if inflate.unconsumed_tail:
-        raise ReplayError.at(str(path), f"more than {MAX_STORED // 2**20} MiB when unpacked")
-    if not inflate.eof:
-        raise ReplayError.at(str(path), "truncated")
-    try:
-        return from_bytes(data)
+        return from_bytes(unpacked(path, MAX_STORED))
     except AnswerError as error:
         raise ReplayError.at(str(path), str(error)) from error
 
@@ -249,6 +243,11 @@ def load(path: Path) -> Snapshot:
 def packed(snapshot: Snapshot) -> bytes:
     """The content of a snapshot file."""
     return gzip.compress(snapshot.to_bytes(), compresslevel=5, mtime=0)
+
+
+def validated(kind: type, data: Any, what: str) -> Any:
+    """`data` in the form of `kind`, strictly; raises AnswerError that names the place, or `what` as a whole."""
+    return _validated(_form_of(kind), data, what)
 
 
 def _validated(adapter: TypeAdapter[Any], data: Any, what: str) -> Any:
@@ -304,12 +303,12 @@ def _typed(subject: str, measured: Measured) -> Any:
     return reading
 
 
-def _plain(value: Any) -> Any:
-    """Named tuples as mappings, all the way down."""
+def plain(value: Any) -> Any:
+    """For JSON: named tuples as mappings, all the way down."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(part) for name, part in value._asdict().items()}
+        return {name: plain(part) for name, part in value._asdict().items()}
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     return value

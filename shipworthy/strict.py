@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NoReturn
 
-from shipworthy.errors import AnswerError
+from shipworthy.errors import AnswerError, ReplayError
 
 MAX_NESTING = 50
 
@@ -80,3 +82,20 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise AnswerError(f"duplicate key {twice[:60]!r}")
     return mapping
+
+
+def unpacked(path: Path, at_most: int) -> bytes:
+    """The content of a gzip file, `at_most` so many bytes; raises ReplayError that names the file."""
+    try:
+        with path.open("rb") as file:
+            inflate = zlib.decompressobj(wbits=31)
+            data = inflate.decompress(file.read(at_most), at_most)
+    except OSError as error:
+        raise ReplayError.at(str(path), error.strerror or str(error)) from error
+    except zlib.error as error:
+        raise ReplayError.at(str(path), f"not a gzip file, or a damaged one ({error})") from error
+    if inflate.unconsumed_tail:
+        raise ReplayError.at(str(path), f"more than {at_most // 2**20} MiB when unpacked")
+    if not inflate.eof:
+        raise ReplayError.at(str(path), "truncated")
+    return data

@@ -49,6 +49,7 @@ class Inside:
     """A link whose commands run as a user in the namespace."""
 
     notices: tuple[str, ...] = ()
+    address: str | None = None
 
     def __init__(self, folder: Path, user: str) -> None:
         self.rungs: dict[str, float] = {}

@@ -62,6 +62,9 @@ class Host:
     """None leaves it to ssh's configuration, which means `yes` unless it says otherwise."""
     connect_timeout: float | None = None
     groups: tuple[str, ...] = field(default=(), compare=False)
+    known_at: str | None = None
+    """Where it was reached before, to be connected to without a look at where its name leads; keys are checked by its
+    name all the same. Through a bastion or a ProxyCommand it is not used."""
 
 
 class UnrenderedError(InventoryError):

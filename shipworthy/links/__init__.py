@@ -91,6 +91,9 @@ class Link(Protocol):
     notices: tuple[str, ...]
     """What a person should know of how this link was configured: an `Include` that was not followed."""
 
+    address: str | None
+    """The host's own, where this link is connected to it itself; known once the login is through."""
+
     def converse(self, command: str) -> AbstractContextManager[Conversation]:
         """Start `command`, a line for the host's POSIX shell, and hold its streams."""
 

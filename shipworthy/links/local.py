@@ -120,6 +120,7 @@ class ProcessLink:
     def __init__(self, rungs: dict[str, float], era: Era) -> None:
         self.rungs = rungs
         self.notices: tuple[str, ...] = ()
+        self.address: str | None = None
         self._era = era
 
     def arguments(self, command: str) -> Sequence[str]:

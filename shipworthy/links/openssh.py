@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from shipworthy.errors import LinkError
 from shipworthy.inventory import Host
@@ -39,6 +41,9 @@ _FIXED = {
 }
 
 
+_CONFIGURATION_SECONDS = 5.0
+
+
 def arguments(host: Host, deadlines: Deadlines, command: str, log: str) -> list[str]:
     """ssh's argument list; nothing secret is in it. `log` is the file for its own words."""
     said = {"Port": host.port, "User": host.user, "StrictHostKeyChecking": _checking(host)}
@@ -48,6 +53,7 @@ def arguments(host: Host, deadlines: Deadlines, command: str, log: str) -> list[
         *_FIXED.items(),
         *((keyword, str(value)) for keyword, value in said.items() if value is not None),
         *((("ConnectTimeout", str(timeout)),) if host.connect_timeout else ()),
+        *(_at_known_address(host) if host.known_at else ()),
         *host.ssh_options,
         ("ConnectTimeout", str(timeout)),
     ]
@@ -59,6 +65,22 @@ def arguments(host: Host, deadlines: Deadlines, command: str, log: str) -> list[
         *(word for keyword, value in options for word in ("-o", f"{keyword}={value}")),
         *("--", host.address.strip("[]"), command),
     ]
+
+
+def _at_known_address(host: Host) -> tuple[tuple[str, str], ...]:
+    """To connect there, and to check its key by the name that ssh would have used."""
+    plain = replace(host, known_at=None)
+    asked = ["ssh", "-G", *arguments(plain, Deadlines(), "true", "/dev/null")[1:]]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=_CONFIGURATION_SECONDS, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    is_set = dict(reversed([line.split(" ", 1) for line in said.splitlines() if " " in line]))
+    if not {"hostname", "port"} <= is_set.keys() or is_set.keys() & {"proxycommand", "proxyjump"}:
+        return ()
+    name, port = is_set["hostname"], is_set["port"]
+    alias = is_set.get("hostkeyalias") or (name if port == "22" else f"[{name}]:{port}")
+    return (("HostName", str(host.known_at)), ("HostKeyAlias", alias))
 
 
 def _checking(host: Host) -> str | None:
@@ -95,6 +117,7 @@ class OpenSshLink:
     def __init__(self, host: Host, deadlines: Deadlines, rungs: dict[str, float], era: Era) -> None:
         self.rungs = rungs
         self.notices: tuple[str, ...] = ()
+        self.address: str | None = None
         self._host = host
         self._deadlines = deadlines
         self._until = time.monotonic() + deadlines.whole
@@ -118,6 +141,7 @@ class OpenSshLink:
     def _log_in(self, talk: SshTalk, until: float, rungs: dict[str, float]) -> None:
         try:
             talk.log.wait(self._deadlines, until, rungs)
+            self.address = talk.log.address
         except LinkError as error:
             self._era.check(error.rung)
             # A bastion's ssh speaks on standard error.

@@ -40,6 +40,7 @@ _FAILURES: Sequence[tuple[str, re.Pattern[str]]] = [
     ("session", re.compile(r"(exec|shell) request failed on channel .*|channel \d+: open failed: .*")),
 ]
 
+_CONNECTING = re.compile(r"debug1: Connecting to .* \[([^\]]+)\] port \d+")
 _NO_STATUS = "debug1: Exit status -1"
 _SIGNALLED = "rtype exit-signal"
 _MOST_LINES = 500
@@ -101,6 +102,12 @@ class LoginLog:
             self._tell(rungs)
             if len(self._ends) < len(_STEPS):
                 raise LinkError(self._rung, "ssh ended")
+
+    @property
+    def address(self) -> str | None:
+        """The address that ssh connected to itself."""
+        tried = [found[1] for line in self._lines if (found := _CONNECTING.match(line))]
+        return tried[-1] if tried else None
 
     @property
     def _rung(self) -> str:

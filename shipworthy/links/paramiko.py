@@ -20,7 +20,7 @@ from shipworthy.links.bastion import Bastion, bastions_of, route
 from shipworthy.links.conversation import WRITE_SECONDS, Streams, run
 from shipworthy.links.opened import Era, current
 from shipworthy.links.ssh_config import Settings, settings_of
-from shipworthy.links.tcp import connect, proxied, resolve
+from shipworthy.links.tcp import address_of, connect, proxied, resolve
 from shipworthy.links.text import one_line, seconds_as_text
 from shipworthy.links.transport import Socket, Transport, handshake, hang_up, remaining, timed
 from shipworthy.links.watchdog import guard
@@ -115,9 +115,11 @@ class ParamikoLink:
         deadlines: Deadlines,
         until: float,
         notices: tuple[str, ...],
+        address: str | None,
     ) -> None:
         self.rungs = rungs
         self.notices = notices
+        self.address = address
         self._transport = transport
         self._deadlines = deadlines
         self._until = until
@@ -166,7 +168,7 @@ def open_paramiko(host: Host, deadlines: Deadlines, rungs: dict[str, float]) -> 
     with contextlib.ExitStack() as stack:
         transport = _logged_in(login, host, settings, rungs, stack)
         with login.era.closing("session", transport.close):
-            yield ParamikoLink(transport, rungs, deadlines, login.until, settings.notices)
+            yield ParamikoLink(transport, rungs, deadlines, login.until, settings.notices, login.address)
 
 
 def _logged_in(
@@ -177,7 +179,8 @@ def _logged_in(
     passwords = host.password is not None or sudo_password is not None
     try:
         with contextlib.ExitStack() as opened:
-            stream = login.reach(settings, rungs, opened)
+            stream = login.reach(settings, rungs, opened, host.known_at)
+            login.address = address_of(stream)
             transport = login.climb(stream, settings, host.password, rungs, passwords=passwords)
             opened.callback(transport.close)
             stack.push(opened.pop_all())
@@ -194,9 +197,13 @@ class _Login:
         self.deadlines = deadlines
         self.era = era
         self.config = config
+        self.address: str | None = None
+        """The host's own, where it is connected to directly."""
         self.until = time.monotonic() + deadlines.whole
 
-    def reach(self, settings: Settings, rungs: dict[str, float], stack: contextlib.ExitStack) -> Socket:
+    def reach(
+        self, settings: Settings, rungs: dict[str, float], stack: contextlib.ExitStack, known_at: str | None
+    ) -> Socket:
         """A stream to the host's SSH port: TCP, a ProxyCommand, or a channel through its bastions."""
         seconds = settings.connect_timeout or self.deadlines.connect
         if settings.proxy_jump:
@@ -204,16 +211,18 @@ class _Login:
             bastion.take_turn(self.deadlines.login_rate, self.until, self.era)
             with timed("connect", rungs):
                 return bastion.channel(settings, seconds=remaining(self.until, seconds))
-        return self._directly(settings, rungs, stack)
+        return self._directly(settings, rungs, stack, known_at)
 
-    def _directly(self, settings: Settings, rungs: dict[str, float], stack: contextlib.ExitStack) -> Socket:
+    def _directly(
+        self, settings: Settings, rungs: dict[str, float], stack: contextlib.ExitStack, known_at: str | None = None
+    ) -> Socket:
         seconds = settings.connect_timeout or self.deadlines.connect
         if settings.proxy_command:
             with timed("connect", rungs):
                 return stack.enter_context(proxied(settings.proxy_command, self.era))
         with timed("resolve", rungs):
             addresses = resolve(
-                settings.address,
+                known_at or settings.address,
                 settings.port,
                 family=settings.family,
                 seconds=remaining(self.until, seconds),

@@ -102,6 +102,16 @@ def _connect(family: int, address: tuple[Any, ...], seconds: float, era: Era) ->
     return opened
 
 
+def address_of(connected: object) -> str | None:
+    """The address at the other end of a TCP connection; None for what is none."""
+    if not isinstance(connected, socket.socket) or connected.family == socket.AF_UNIX:
+        return None
+    try:
+        return socket.getnameinfo(connected.getpeername(), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
+    except OSError:
+        return None
+
+
 @contextlib.contextmanager
 def proxied(command: str, era: Era) -> Iterator[socket.socket]:
     """A socket whose other end is the standard input and output of `command`, a line for /bin/sh.

@@ -22,6 +22,7 @@ import pytest
 
 from shipworthy import __version__
 from shipworthy.errors import ShipworthyError
+from shipworthy.plugin import here
 from shipworthy.plugin.cases import Case, case_of
 from shipworthy.plugin.session import Files, Run
 from shipworthy.policy.language import waivers
@@ -44,6 +45,7 @@ def begin(run: Run, config: pytest.Config) -> None:
     Raises UsageError, before anything is written, when there is nothing to be done it with.
     """
     run.refuse_damaged()
+    here.read_back(run)
     run.files = Files.create(run.options.reports, run.started)
     run.facts = RunFacts(
         run=run.name,

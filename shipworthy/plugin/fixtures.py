@@ -9,18 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from shipworthy.checks import Item
 from shipworthy.exchange import Exchange
+from shipworthy.plugin import here as from_here
 from shipworthy.plugin.cases import EXCHANGES, FLEET, Named
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.plugin.session import RUN
 from shipworthy.policy import HostPolicy
 from shipworthy.probes import runtime
 from shipworthy.snapshot import Facts, Login, Previous
+
+if TYPE_CHECKING:
+    from shipworthy.here import Here
+    from shipworthy.probes.dns import Dns, Question
 
 
 def provide(config: pytest.Config) -> None:
@@ -74,8 +79,28 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
 
     assert (fleet.__name__, exchanges.__name__) == (FLEET, EXCHANGES)
     readings = {subject: _reading_of(subject, config) for subject in runtime.probe_names()}
-    others = (policy, previous, facts, login, exchanges, now, item, fleet)
+    others: tuple[Callable[..., Any], ...]
+    others = (policy, previous, facts, login, exchanges, now, item, fleet, *_from_here(config))
     return readings | {function.__name__: function for function in others}
+
+
+def _from_here(config: pytest.Config) -> tuple[Callable[..., Any], ...]:
+    def here() -> Here:
+        """What was measured from here, the machine that runs the checks; waits for it."""
+        return from_here.measured(config.stash[RUN])
+
+    def lookups(shipworthy_host: str, shipworthy_item: Named) -> Dns:
+        """What was said of the item's name where it is looked up: on the host, or here (`vantage: here`)."""
+        return cast("Dns", from_here.looked_up(config.stash[RUN], shipworthy_host, shipworthy_item).reading("dns"))
+
+    def questions(shipworthy_host: str, shipworthy_item: Named) -> list[Question]:
+        """The questions that `lookups` answers, by whose indices it speaks of them."""
+        from shipworthy.probes.dns import Question  # only for those who ask
+
+        asked = from_here.looked_up(config.stash[RUN], shipworthy_host, shipworthy_item).asked["probes"]
+        return [Question(**question) for question in asked.get("dns", {}).get("questions", ())]
+
+    return here, lookups, questions
 
 
 def _reading_of(subject: str, config: pytest.Config) -> Callable[..., Any]:

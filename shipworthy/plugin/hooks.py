@@ -120,6 +120,8 @@ class Hooks:
                 loop.run_items(session, self._run, self._progress, self._signals)
         finally:
             self._progress.end()
+            if self._run.measuring:
+                self._run.measuring.close()
             if self._run.collector:
                 self._run.collector.close()
         return True

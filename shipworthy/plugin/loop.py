@@ -14,7 +14,7 @@ import pytest
 
 from shipworthy.collect import Collector, Request
 from shipworthy.links import Deadlines
-from shipworthy.plugin import ending
+from shipworthy.plugin import ending, here
 from shipworthy.plugin.cases import CLOCK, EXCHANGES, case_of
 from shipworthy.plugin.lasting import lasting
 from shipworthy.plugin.progress import Progress
@@ -31,29 +31,26 @@ def run_items(session: pytest.Session, run: Run, progress: Progress, signals: Si
     for item in session.items:
         case = case_of(item)
         (of_fleet if case.of_fleet else by_host.setdefault(case.host, [])).append(item)
-    _run_all(session, by_host.pop(None, []))
+    of_no_host = by_host.pop(None, [])
     if of_fleet:  # they need every host's answer, also of hosts that are asked nothing else
         by_host = {name: by_host.get(name, []) for name in run.hosts}
     fleet_checks = frozenset(case_of(item).check for item in of_fleet)
-    for name in _arrivals(run, by_host, fleet_checks, progress, signals):
+    names = [name for name in run.hosts if name in by_host]
+    progress.start(names)
+    here.begin(run, session.items)
+    snapshots = _snapshots(run, names, by_host, fleet_checks)
+    _run_all(session, of_no_host)  # meanwhile hosts are asked: what is told from here does not wait for them
+    for name in _arrivals(run, names, snapshots, signals):
         _run_all(session, sorted(by_host.pop(name), key=_is_not_of_the_login))
         run.snapshots.pop(name, None)
         progress.host_done(name)
     _run_all(session, of_fleet)
 
 
-def _arrivals(
-    run: Run,
-    by_host: dict[str | None, list[pytest.Item]],
-    fleet_checks: frozenset[str],
-    progress: Progress,
-    signals: Signals,
-) -> Iterator[str]:
+def _arrivals(run: Run, names: list[str], snapshots: Iterator[Snapshot], signals: Signals) -> Iterator[str]:
     """The names of the hosts, each as soon as its checks can be judged."""
-    names = [name for name in run.hosts if name in by_host]
-    progress.start(names)
     missing = set(names)
-    for snapshot in _waited_for(_snapshots(run, names, by_host, fleet_checks), signals):
+    for snapshot in _waited_for(snapshots, signals):
         if snapshot.host in missing:
             missing.discard(run.receive(snapshot).host)
             yield snapshot.host
@@ -73,15 +70,15 @@ def _waited_for(snapshots: Iterator[Snapshot], signals: Signals) -> Iterator[Sna
 def _snapshots(
     run: Run, names: list[str], by_host: dict[str | None, list[pytest.Item]], fleet_checks: frozenset[str]
 ) -> Iterator[Snapshot]:
+    """Those of the hosts, as they come; hosts are asked from now on."""
     if run.options.replay:
-        yield from run.stored()
-        return
+        return run.stored()
     keep = frozenset(name for name in names if any("host" in _fixtures(item) for item in by_host[name]))
     options = run.options
     deadlines = Deadlines(connect=options.connect_timeout, whole=options.deadline, login_rate=options.login_rate)
     run.collector = Collector(deadlines, options.forks, keep)
     requests = {run.hosts[name]: _request(run, name, by_host[name], fleet_checks) for name in names}
-    yield from run.collector.collect(requests, partial(_make_ready, requests.values()))
+    return run.collector.collect(requests, partial(_make_ready, requests.values()))
 
 
 def _make_ready(requests: Iterable[Request]) -> None:

@@ -20,7 +20,7 @@ import pytest
 from shipworthy.errors import UsageError
 from shipworthy.inventory.names import CONNECTIONS
 
-_WITH_A_PATH = ("--inventory", "--policy", "--replay", "--reports")
+_WITH_A_PATH = ("--inventory", "--policy", "--replay", "--reports", "--addresses-from")
 
 _TESTINFRA = {
     "ssh_config": "set `ansible_ssh_common_args` in the inventory, or `ssh_config=` in --hosts",
@@ -55,6 +55,7 @@ class Options:
     connect_timeout: float
     window: float
     login_rate: float
+    addresses_from: Path | None
     connection: str | None
     fail_on_warning: bool
 
@@ -93,6 +94,11 @@ def add(parser: pytest.Parser) -> None:
         help="how long rates are measured; 10 s when one is in doubt (1)",
     )
     option("--login-rate", type=float, default=10.0, metavar="N", help="logins a second through one bastion (10)")
+    option(
+        "--addresses-from",
+        metavar="latest|DIR",
+        help="connect to hosts where an earlier run reached them, and look no name up: for when DNS is down",
+    )
     option("--fail-on-warning", action="store_true", help="exit 1 also when something is only warned of")
 
 
@@ -119,6 +125,7 @@ def read(config: pytest.Config) -> Options:
         connect_timeout=get("connect_timeout"),
         window=get("window"),
         login_rate=get("login_rate"),
+        addresses_from=_addresses_from(get, root),
         connection=get("connection", None),
         fail_on_warning=get("fail_on_warning"),
     )
@@ -156,6 +163,17 @@ def _inventory(get: Callable[[str], Any]) -> tuple[tuple[str, ...], str]:
     if named := os.environ.get("SHIPWORTHY_INVENTORY"):
         return (named,), "SHIPWORTHY_INVENTORY"
     return ("local",), "the default inventory"
+
+
+def _addresses_from(get: Callable[[str], Any], root: Path) -> Path | None:
+    """The directory of the run, or of all runs: the newest that knows a host's address has it."""
+    match get("addresses_from"):
+        case None:
+            return None
+        case "latest":
+            return root / str(get("reports"))
+        case said:
+            return root / str(said)
 
 
 def _refuse_separate_paths(config: pytest.Config) -> None:
@@ -201,5 +219,7 @@ def _refuse_nonsense(options: Options, *, asked_inventory: bool) -> None:
             raise UsageError.at(
                 f"--{name.replace('_', '-')}", f"{getattr(options, name)} is not a finite number above 0"
             )
+    if options.replay and options.addresses_from:
+        raise UsageError.at("--addresses-from", "goes not with --replay: no host is connected to")
     if options.window > options.deadline / 2:
         raise UsageError.at("--window", f"is more than half of the deadline, {options.deadline:g} s")

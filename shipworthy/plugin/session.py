@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,7 @@ from shipworthy.collect import Collector, Request
 from shipworthy.errors import InventoryError, NotMeasured, Problem, ReplayError
 from shipworthy.inventory import Host, Inventory, Redaction
 from shipworthy.plugin import replay
+from shipworthy.plugin.addresses import at_known_addresses
 from shipworthy.plugin.cases import Case
 from shipworthy.plugin.options import Options, told_time
 from shipworthy.policy import HostPolicy, Policy, Waiver
@@ -33,6 +34,9 @@ from shipworthy.report.run import ResultLog, RunDirectory, RunFacts, RunLog, fil
 from shipworthy.report.text import some
 from shipworthy.results import Outcome, Result
 from shipworthy.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from shipworthy.here import Here, Measuring
 
 EARLIER_RUNS = 20
 """How many runs back the counters of a host are looked for."""
@@ -82,6 +86,9 @@ class Run:
     notices: list[str]
     files: Files | None = None
     collector: Collector | None = None
+    measuring: Measuring | None = None
+    here: Here | None = None
+    """What was measured from here, once that is there."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     """What is not plainly passed: the terminal's findings."""
@@ -266,6 +273,8 @@ def prepare(options: Options, rootdir: Path, test_folders: list[Path]) -> Run:
     if stored:
         options = replay.by_its_inventory(options, stored, rootdir)
     inventory = _inventory(options, rootdir)
+    if options.addresses_from:
+        inventory = at_known_addresses(inventory, options.addresses_from)
     files = _policy_files(options, rootdir)
     policy = load_policy(files, inventory, ids([CHECKS, *test_folders]))
     policies = {host.name: policy.for_host(host.name) for host in inventory.hosts}

@@ -19,6 +19,7 @@ from shipworthy.probes.runtime.seen import Eyes
 __all__ = ["READING", "VERSION", "Dns", "Question", "Request", "Resolved", "Resolver", "Said", "Server", "probe"]
 
 VERSION = 1
+SIGNED = ("message",)  # no answer is −1
 
 
 class Request(NamedTuple):

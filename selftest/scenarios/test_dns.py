@@ -1,0 +1,169 @@
+"""Names, zones, servers and resolvers that are broken: the claims that speak of it turn, and name the culprit.
+
+One estate and one run: each client's policy names the one broken name that it is to meet, or a name that is well and
+that this client alone cannot look up. `well` and `fine` name all that is well, and so do the servers themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from lab import lab
+from lab.faults import TESTS, dns
+from lab.names import SERVERS, estate
+from lab.names.zones import LARGE, MEDIUM
+from selftest.scenarios.broken import WELL, Broken, Case
+from selftest.scenarios.suite import suite
+from shipworthy.checks import catalogue
+from shipworthy.results import Result
+
+pytestmark = pytest.mark.xdist_group("names")
+
+CASES = {
+    "no-a": Case(dns.no_ipv4_address, r"only6\.example\.test"),
+    "no-aaaa": Case(dns.no_ipv6_address, r"only4\.example\.test"),
+    "servfail": Case(dns.servfail_for_aaaa, "servfail6.*SERVFAIL"),
+    "dangling": Case(dns.dangling_alias, r"dangling.*gone\.example\.test"),
+    "no-ptr": Case(dns.no_pointer, r"10\.77\.9\.50"),
+    "wrong-ptr": Case(dns.pointer_elsewhere, r"mail\.example\.test"),
+    "dead-first": Case(dns.first_nameserver_dead, r"10\.77\.0\.13"),
+    "no-tcp": Case(dns.nameserver_without_tcp, r"10\.77\.0\.13.*TCP|TCP.*10\.77\.0\.13"),
+    "no-v6": Case(dns.nameserver_silent_on_ipv6, "fd77::e"),
+    "slow": Case(dns.slow_nameserver, r"127\.0\.0\.2.*1\.2|1\.2.*127\.0\.0\.2"),
+    "down": Case(dns.dns_down, r"mail\.example\.test"),
+    "fragments": Case(dns.fragments_dropped, r"medium\.example\.test.*TXT"),
+    "partial": Case(dns.one_nameserver_knows_nothing, r"127\.0\.0\.1.*NXDOMAIN|NXDOMAIN.*127\.0\.0\.1"),
+    "moved": Case(dns.another_answer, r"10\.77\.9\.99|fd77::9:99"),
+    "elsewhere": Case(dns.another_view, "elsewhere"),
+    "rewriting": Case(dns.nxdomain_rewritten, r"nowhere.*10\.77\.9\.99"),
+    "pinned": Case(dns.hosts_file_overrides, r"pinned.*10\.77\.9\.99"),
+    "searching": Case(dns.searches_first, r"warning above 2"),
+    "standing": Case(dns.rotation_stands_still, r"even.*10\.77\.9\.1"),
+    "stale": Case(dns.old_serial, "2026010100"),
+    "lame": Case(dns.lame_delegation, r"lame-ns\.test.*REFUSED"),
+    "nov6": Case(dns.authoritative_server_without_ipv6, "fd77::e6"),
+    "notcp": Case(dns.authoritative_server_without_tcp, r"10\.77\.0\.231.*(TCP|tcp)|(TCP|tcp).*10\.77\.0\.231"),
+    "expired": Case(dns.signatures_ended, r"expired\.test"),
+    "ending": Case(dns.signatures_end_in_two_days, r"until a signature ends .*(1\.9|2|47|48).*, warning below 3 d"),
+    "tonight": Case(dns.signatures_end_tonight, r"until a signature ends .*(5|6).*, limit.* 12 h"),
+    "wrongds": Case(dns.wrong_ds, r"wrongds\.test.*DS"),
+    "hashed": Case(dns.names_hashed_often, r"NSEC3 iterations .*hashed\.test.* 50|hashed\.test.*NSEC3 iterations 50"),
+    "long": Case(dns.long_answers),
+}
+NAMED = {
+    host: f"www.{host}.test"
+    for host in ("stale", "lame", "nov6", "notcp", "expired", "ending", "tonight", "wrongds", "hashed")
+}
+"""The names whose zones are looked at from here, once, by the client that names them."""
+_ZONES = "".join(
+    f"- {{hosts: {host}, dns: {{{name}: {{authoritative: true, cold_within: {{warn_above: 4 s}}}}}}}}\n"
+    for host, name in NAMED.items()
+)
+_EVEN = "even.example.test: {weights: {10.77.9.11: 1, 10.77.9.12: 1, 'fd77::9:11': 1, 'fd77::9:12': 1}}"
+PLAYS = f"""\
+- {{hosts: no-a, dns: {{only6.example.test: {{}}}}}}
+- {{hosts: no-aaaa, dns: {{only4.example.test: {{}}}}}}
+- {{hosts: servfail, dns: {{servfail6.example.test: {{}}}}}}
+- {{hosts: dangling, dns: {{dangling.example.test: {{}}}}}}
+- {{hosts: no-ptr, dns: {{noptr.example.test: {{addresses: [10.77.9.50, 'fd77::9:50'], reverse: true}}}}}}
+- {{hosts: wrong-ptr, dns: {{wrongptr.example.test: {{addresses: [10.77.9.51, 'fd77::9:51'], reverse: true}}}}}}
+- {{hosts: 'dead-first:no-tcp:no-v6:slow:down:searching', dns: {{mail.example.test: {{}}}}}}
+- {{hosts: fragments, dns: {{medium.example.test: {{records: {{TXT: ['{MEDIUM}']}}}}}}}}
+- {{hosts: long, dns: {{large.example.test: {{records: {{TXT: ['{LARGE}']}}}}}}}}
+- {{hosts: partial, dns: {{partial.example.test: {{}}}}}}
+- {{hosts: moved, dns: {{moved.example.test: {{addresses: [10.77.9.60, 'fd77::9:60']}}}}}}
+- {{hosts: 'elsewhere:well:fine', dns: {{view.example.test: {{}}}}}}
+- {{hosts: 'rewriting:well:fine', dns: {{nowhere.example.test: {{must_not_exist: true}}}}}}
+- {{hosts: pinned, dns: {{pinned.example.test: {{}}}}}}
+- {{hosts: standing, dns: {{{_EVEN}}}}}
+- hosts: well
+  dns:
+    {_EVEN}
+    # Chance would fail one healthy run in some hundreds.
+    uneven: {{fail_above: '1.9'}}
+    neglected: {{fail_below: '0.1'}}
+    web.example.test: {{alias: www.example.test, vantage: here}}
+- hosts: 'well:fine:{":".join(SERVERS)}'
+  dns:
+    www.example.test: {{addresses: [10.77.9.80, 'fd77::9:80'], reverse: true, authoritative: true, dnssec: true}}
+    www.unsigned.test: {{addresses: [10.77.9.0/24, 'fd77::9:0/112'], authoritative: true}}
+    example.test:
+      records: {{MX: [10 mail.example.test], TXT: ['"v=spf1 mx -all"'], CAA: ['0 issue "ca.example.test"']}}
+{_ZONES}- {{hosts: hashed, dns: {{www.hashed.test: {{families: [ipv4]}}}}}}
+"""
+CHECKS = {id for id, check in catalogue([TESTS]).items() if check.subject == "dns"}
+
+
+@pytest.fixture(scope="module")
+def broken() -> Iterator[Broken]:
+    with lab(names=[*SERVERS, *CASES, *WELL]) as fleet, estate(fleet) as names, ExitStack() as faults:
+        hosts = {host.name: host for host in names.lab}
+        injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in CASES.items()}
+        run = suite(names.lab, "-m", "dns", faults=injected.values(), policy=names.policy + PLAYS)
+        yield Broken(names.lab, injected, run)
+
+
+def turned(broken: Broken, name: str) -> list[Result]:
+    """The results that a client's fault declares: its own, those of the name that it names, and those of all hosts."""
+    declared = {turn.check for turn in broken.injected[name].turns}
+    mine = {(name, None), (None, NAMED.get(name)), (None, None)}
+    return [
+        result
+        for result in broken.run.results
+        if result.check in declared and (result.host, None if result.host else result.item) in mine
+    ]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_exactly_what_the_fault_declares_turns(broken: Broken, name: str) -> None:
+    declared = {turn for turn in broken.injected[name].turns if turn.host == name}
+    assert {turn for turn in broken.run.turned if turn.host == name} == declared, broken.run
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_said_of_a_zone_is_exactly_what_the_fault_declares(broken: Broken, name: str) -> None:
+    said = {(one.check, one.outcome) for one in broken.run.results if one.item == NAMED[name] and not one.host}
+    declared = {(turn.check, turn.outcome) for turn in broken.injected[name].turns if not turn.host}
+    assert {one for one in said if one[1] not in {"passed", "skipped"}} == declared, broken.run
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.says])
+def test_its_message_names_the_culprit(broken: Broken, name: str) -> None:
+    said = [result.message for result in turned(broken, name)]
+    assert any(re.search(CASES[name].says or "", message) for message in said), said
+    assert not any("\n" in message for message in said)
+
+
+def test_nothing_but_the_declared_turns(broken: Broken) -> None:
+    assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
+    assert broken.run.status == 1
+
+
+@pytest.mark.parametrize("name", [*WELL, *SERVERS])
+def test_the_hosts_that_are_well_are_untouched(broken: Broken, name: str) -> None:
+    mine = [result for result in broken.run.results if result.host == name]
+    assert mine
+    assert {result.outcome for result in mine} <= {"passed", "skipped"}
+
+
+def test_where_all_is_well_every_check_is_judged_and_passes(broken: Broken) -> None:
+    """But that of all hosts, in which one has another view."""
+    judged = [
+        result
+        for result in broken.run.results
+        if result.host == WELL[0] or (result.host is None and result.item in {"www.example.test", "www.unsigned.test"})
+    ]
+    assert {result.check for result in judged if result.outcome == "passed"} == CHECKS - {"dns.same"}
+
+
+def test_a_name_that_is_looked_up_here_is_judged_here(broken: Broken) -> None:
+    mine = {one.check: one.outcome for one in broken.run.results if one.item == "web.example.test"}
+    assert {mine[check] for check in ("dns.ipv4", "dns.ipv6", "dns.expected", "dns.dangling")} == {"passed"}
+
+
+def test_the_questions_of_the_run_are_told(broken: Broken) -> None:
+    assert re.search(r"dns: \d+ questions to \d+ name servers by \d+ hosts", broken.run.stdout), broken.run

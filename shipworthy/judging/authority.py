@@ -1,0 +1,164 @@
+"""What the servers of a name's zones do wrong: lame, differing, unlike what their parent says of them.
+
+In: a survey from here. Out: lines that name zone, server and address, the same in every run; nothing where all is well.
+Judged are the zone of the name and those above it, but not what is the Internet's own (its root, top-level domains):
+of those the survey asked no more than the way down needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from shipworthy.dns_messages import Reply
+from shipworthy.errors import NotMeasured
+from shipworthy.vantage.authority import Asked, Authority, Zone
+from shipworthy.vantage.names import belongs, labels_of, parent_side
+from shipworthy.vantage.wire import NO_ROUTE
+
+_ADDRESSES = ("A", "AAAA")
+
+
+def zones_to(authority: Authority, name: str) -> list[Zone]:
+    """The zones from the root to that of the name; raises NotMeasured with the reason where it was not come to."""
+    if name not in authority.zone_of:
+        raise NotMeasured(authority.stopped.get(name) or f"{name} was not surveyed in this run")
+    return _down_to(authority, authority.zone_of[name])
+
+
+def lame(authority: Authority, name: str) -> list[str]:
+    """The servers that do not answer with authority for a zone that they are named for, over UDP and TCP each."""
+    if name in authority.stopped:
+        deepest = max((zone for zone in authority.zones if belongs(name, zone)), key=labels_of)
+        path = _down_to(authority, deepest)
+    else:
+        path = zones_to(authority, name)
+    return [line for zone in path for line in _lame_for(zone)]
+
+
+def unasked(authority: Authority, name: str) -> list[str]:
+    """The addresses that could not be asked from here, and so are not known to be right: `ns1 (fd00::1): no route`."""
+    told = (asked for zone in zones_to(authority, name) for asked in _soa(zone) if not _was_put(asked))
+    return list(dict.fromkeys(f"{_who(asked)}: {asked.error}" for asked in told))
+
+
+def serials(authority: Authority, name: str) -> dict[str, int]:
+    """The serial of the name's zone on each server, by `ns1.example.org 192.0.2.1`, as it was last said."""
+    zone = zones_to(authority, name)[-1]
+    found = {}
+    for asked in _soa(zone, "udp"):
+        reply = asked.heard()
+        if reply and reply.authoritative:
+            for soa in reply.data("SOA"):
+                found[f"{asked.server} {asked.address}".strip()] = int(soa.split()[2])
+    return found
+
+
+def faults(authority: Authority, name: str) -> list[str]:
+    """What parents and zones say differently of name servers, and name servers that are none."""
+    path = zones_to(authority, name)
+    return [line for zone in path if zone.parent and _soa(zone) for line in _faults_of(zone)]
+
+
+def _down_to(authority: Authority, zone: str) -> list[Zone]:
+    path: list[Zone] = []
+    while zone in authority.zones and len(path) < len(authority.zones):
+        path.append(authority.zones[zone])
+        zone = authority.zones[zone].parent
+    return path[::-1]
+
+
+def _lame_for(zone: Zone) -> Iterator[str]:
+    by_place: dict[tuple[str, str], dict[str, str]] = {}
+    for asked in _soa(zone):
+        if _was_put(asked):
+            by_place.setdefault((asked.server, asked.address), {})[asked.transport] = _wrong(asked)
+    for place, wrong in by_place.items():
+        told = set(wrong.values())
+        if told == {""}:
+            continue
+        how = told.pop() if len(told) == 1 else ""
+        how = how or ", ".join(f"over {transport.upper()} {why}" for transport, why in sorted(wrong.items()) if why)
+        yield f"{_of(zone)}: {_place(*place)}: {how}"
+
+
+def _wrong(asked: Asked) -> str:
+    """What is wrong with an answer to the question for a zone's SOA; nothing where it is right."""
+    reply = asked.heard()
+    if reply is None:
+        return asked.error or "answers what cannot be understood"
+    if reply.rcode != "NOERROR":
+        return reply.rcode
+    if not reply.authoritative:
+        return "answers without authority"
+    return "" if reply.truncated or reply.data("SOA") else "has no SOA"
+
+
+def _faults_of(zone: Zone) -> Iterator[str]:
+    referrals = [reply for asked in zone.from_parent if asked.type == "NS" and (reply := asked.heard())]
+    of_parent = _union(parent_side(reply, zone.name) for reply in referrals)
+    own = [reply for asked in zone.asked if _is_own(asked, zone, "NS") and (reply := asked.heard())]
+    of_zone = _union(parent_side(reply, zone.name) for reply in own if reply.authoritative)
+    if of_parent and of_zone:
+        for server in of_parent - of_zone:
+            yield f"{zone.name}: {zone.parent} names {server} as a server of it, it itself does not"
+        for server in of_zone - of_parent:
+            yield f"{zone.name}: it names {server} as a server of its own, {_parent(zone)} does not"
+    for server in sorted(zone.servers):
+        yield from _faults_of_server(zone, server, referrals)
+
+
+def _faults_of_server(zone: Zone, server: str, referrals: list[Reply]) -> Iterator[str]:
+    said = [asked for asked in zone.asked if asked.name == server and asked.type in _ADDRESSES]
+    replies = [reply for asked in said if (reply := asked.heard())]
+    if any(record.type == "CNAME" and record.name == server for reply in replies for record in reply.answer):
+        yield f"{zone.name}: its name server {server} is an alias"
+    elif not zone.servers[server]:
+        yield f"{zone.name}: its name server {server} has no address"
+    if not belongs(server, zone.name):
+        return
+    glue = {
+        each.text for reply in referrals for each in reply.additional if each.name == server and _is_address(each.type)
+    }
+    own = {text for reply in replies if reply.authoritative for type in _ADDRESSES for text in reply.data(type)}
+    if glue and own and glue != own:
+        yield f"{zone.name}: {_parent(zone)} has {server} at {_list(glue)}, it itself at {_list(own)}"
+
+
+def _soa(zone: Zone, transport: str = "") -> list[Asked]:
+    return [each for each in zone.asked if _is_own(each, zone, "SOA") and transport in {"", each.transport}]
+
+
+def _is_own(asked: Asked, zone: Zone, type: str) -> bool:
+    return asked.name == zone.name and asked.type == type
+
+
+def _was_put(asked: Asked) -> bool:
+    return bool(asked.message) or (asked.error != NO_ROUTE and not asked.error.startswith("not asked"))
+
+
+def _is_address(type: str) -> bool:
+    return type in _ADDRESSES
+
+
+def _union(lists: Iterable[list[str]]) -> set[str]:
+    return {each for those in lists for each in those}
+
+
+def _list(addresses: set[str]) -> str:
+    return ", ".join(sorted(addresses))
+
+
+def _who(asked: Asked) -> str:
+    return _place(asked.server, asked.address)
+
+
+def _place(server: str, address: str) -> str:
+    return f"{server} ({address})" if server else address
+
+
+def _of(zone: Zone) -> str:
+    return "the root" if zone.name == "." else zone.name
+
+
+def _parent(zone: Zone) -> str:
+    return "the root" if zone.parent == "." else zone.parent
