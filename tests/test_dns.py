@@ -22,9 +22,8 @@ from shipworthy.probes.dns import Dns, Question, Server
 from shipworthy.probes.parts.resolv_conf import MOST_ASKED, address
 
 if TYPE_CHECKING:  # dnspython takes its time to load: only where a policy asks for it
-    from shipworthy.judging.dnssec import Chain
-
     from shipworthy.here import Here
+    from shipworthy.judging.dnssec import Chain
 
 SHOWN = 5
 NOTHING = "nothing is answered, which is dns.ipv4's and dns.ipv6's to tell"
