@@ -21,9 +21,7 @@ from shipworthy.report.text import duration, html, plural, visible
 from shipworthy.results import Outcome
 
 ASSETS = Path(__file__).with_name("page_assets")
-
-NO_HOST = "no single host"
-"""Whose the results are that speak of a set of hosts, or of a thing that several name."""
+NO_HOST = "no single host"  # whose results are those of a set of hosts, or of a thing that several name
 HOSTS_SHOWN = 200
 """Rows of the matrix. A fleet of more hosts shows those with something to say; the rest is counted in one row."""
 
