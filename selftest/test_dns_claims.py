@@ -226,6 +226,9 @@ TIME = {
         f"{NAME} A: {FIRST} answers, first asked, after 1.5 s, warning above 1 s (limit 5 s)",
         World({(FIRST, "A"): Says(["10.0.0.7"], seconds=1.5)}),
     ),
+    "slow to fail, which is told as such": Case(
+        "passed", "", World({("*", "AAAA"): SERVFAIL._replace(seconds=1.9)}, {"ipv6": AGAIN})
+    ),
     "the C library waits for a server that is dead": Case(
         "warned",
         f"{NAME} A: the C library answers after 1.01 s, warning above 1 s (limit 5 s)",

@@ -22,9 +22,8 @@ from shipworthy.probes.dns import Dns, Question, Server
 from shipworthy.probes.parts.resolv_conf import MOST_ASKED, address
 
 if TYPE_CHECKING:  # dnspython takes its time to load: only where a policy asks for it
-    from shipworthy.judging.dnssec import Chain
-
     from shipworthy.here import Here
+    from shipworthy.judging.dnssec import Chain
 
 SHOWN = 5
 NOTHING = "nothing is answered, which is dns.ipv4's and dns.ipv6's to tell"
@@ -368,11 +367,11 @@ def _resolves(family: Family, looked: Looked, item: Item[Name], policy: HostPoli
 
 
 def _of_servers(looked: Looked, limits: Name) -> Iterator[Verdict]:
-    """The slowest answer of each server, first asked and asked again."""
+    """The slowest answer of each server, first asked and asked again; failing takes its time, and is told as such."""
     by_server: dict[str, list[tuple[str, float, float | None]]] = {}
     for type in TYPES.values():
         for each in looked.of(type):
-            if each.reply:
+            if each.reply and not each.broken:
                 by_server.setdefault(each.server, []).append((type, each.said.seconds, each.said.warm_seconds))
     for server, said in by_server.items():
         warm = [(seconds, type) for type, _, seconds in said if seconds is not None]
