@@ -16,7 +16,7 @@ from lab import lab
 from lab.faults import TESTS, dns
 from lab.names import SERVERS, estate
 from lab.names.zones import LARGE, MEDIUM
-from selftest.scenarios.broken import WELL, Broken, Case
+from selftest.scenarios.broken import OF_FLEET, WELL, Broken, Case
 from selftest.scenarios.suite import suite
 from shipworthy.checks import catalogue
 from shipworthy.results import Result
@@ -110,11 +110,11 @@ def broken() -> Iterator[Broken]:
 def turned(broken: Broken, name: str) -> list[Result]:
     """The results that a client's fault declares: its own, those of the name that it names, and those of all hosts."""
     declared = {turn.check for turn in broken.injected[name].turns}
-    mine = {(name, None), (None, NAMED.get(name)), (None, None)}
     return [
         result
         for result in broken.run.results
-        if result.check in declared and (result.host, None if result.host else result.item) in mine
+        if result.check in declared
+        and (result.host == name or result.check in OF_FLEET or (not result.host and result.item == NAMED.get(name)))
     ]
 
 
