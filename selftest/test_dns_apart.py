@@ -108,6 +108,14 @@ FLEETS: dict[str, tuple[Hosts, str, str]] = {
         "failed",
         f"{NAME} A: e sees {THERE}, the other 3 hosts {HERE}",
     ),
+    "two of three are there": (
+        Hosts({"a": sees(HERE), "b": sees(THERE), "c": GONE}),
+        "error",
+        (
+            "hosts that told nothing: c (not a part of the run that is replayed); "
+            "2 are too few to find the odd one out among"
+        ),
+    ),
     "two hosts": (
         Hosts({"a": sees(HERE), "b": sees(THERE)}),
         "skipped",
@@ -146,7 +154,7 @@ def test_among_the_hosts(name: str) -> None:
 def test_many_odd_ones_are_not_all_in_the_message() -> None:
     worlds = {f"h{number:02}": sees(HERE) for number in range(30)} | {f"x{number}": sees(THERE) for number in range(9)}
     said = judged.judge("dns", CHECK, fleet=Hosts(worlds))
-    assert said.message.endswith(f"{NAME} A: x4 sees {THERE}, 30 hosts {HERE}, and 4 more")
+    assert said.message.endswith(f"{NAME} A: x4 sees {THERE}, 30 hosts {HERE} and 4 more")
     assert len(said.evidence) == 4
 
 
