@@ -102,7 +102,7 @@ PLAYS: dict[str, dict[str, Any]] = {
 }
 CALM: dict[str, Any] = {"within": {"warn_above": "900 ms"}, "cold_within": {"warn_above": "4 s"}}
 """So many hosts on two cores: time is judged where it is the fault."""
-LIMITS = {
+LIMITS: dict[str, dict[str, Any]] = {
     "dead-first": {"dns": {"mail.example.test": {"cold_within": {"warn_above": "1 s"}}}},
     # Chance would fail one healthy run in some hundreds.
     "well": {"dns": {"uneven": {"fail_above": "1.9"}, "neglected": {"fail_below": "0.1"}}},
@@ -129,11 +129,12 @@ def broken() -> Iterator[Broken]:
 def turned(broken: Broken, name: str) -> list[Result]:
     """The results that a client's fault declares: its own, those of the name that it names, and those of all hosts."""
     declared = {turn.check for turn in broken.injected[name].turns}
-
-    def of_it(result: Result) -> bool:
-        return result.host == name if result.host else result.check in OF_FLEET or result.item == NAMED.get(name)
-
-    return [result for result in broken.run.results if result.check in declared and of_it(result)]
+    return [
+        result
+        for result in broken.run.results
+        if result.check in declared
+        and (result.host == name or result.check in OF_FLEET or (not result.host and result.item == NAMED.get(name)))
+    ]
 
 
 @pytest.mark.parametrize("name", CASES)
