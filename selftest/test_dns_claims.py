@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -24,9 +27,10 @@ from selftest.dns_answers import (
     told,
 )
 from shipworthy.judging.lookups import Looked
-from shipworthy.probes.dns import Question, Request, Resolved, Resolver
+from shipworthy.probes.dns import Question, Request, Resolved, Resolver, Said, Server
 
-FOUR, SIX = "four.example.org", "six.example.org"
+ROOT = Path(__file__).parents[1]
+FOUR = "four.example.org"
 NONE = Says()
 AGAIN, NONAME = Resolved([], "EAI_AGAIN", 2.0), Resolved([], "EAI_NONAME", 0.001)
 BOTH_DEAD = World(dead=dict.fromkeys((FIRST, SECOND), SILENT), libc={"ipv4": AGAIN, "ipv6": AGAIN})
@@ -225,6 +229,9 @@ TIME = {
         "warned",
         f"{NAME} A: {FIRST} answers, first asked, after 1.5 s, warning above 1 s (limit 5 s)",
         World({(FIRST, "A"): Says(["10.0.0.7"], seconds=1.5)}),
+    ),
+    "slow to fail, which is told as such": Case(
+        "passed", "", World({("*", "AAAA"): SERVFAIL._replace(seconds=1.9)}, {"ipv6": AGAIN})
     ),
     "the C library waits for a server that is dead": Case(
         "warned",
@@ -582,9 +589,14 @@ def test_a_hostile_reading_is_an_error_and_no_crash() -> None:
     question = Question(POINTER, "PTR", "")
     reading = reading_of(World(), Request(questions=[]))
     for messages, index in (([], 7), (["%%%"], 0), (["AAAA" * 5000], 0)):
-        from shipworthy.probes.dns import Said, Server
-
         hostile = reading._replace(messages=messages, servers=[Server("x", [Said(0, index, "", 0.0, None)], [], 0)])
         (answer,) = Looked(NAME, hostile, [question]).of("PTR", POINTER)
         assert answer.unknown
         assert answer.reply is None
+
+
+def test_who_names_no_names_does_not_wait_for_dnspython() -> None:
+    told = "import sys; from selftest import judged; judged.function('dns', 'test_resolves_on_ipv4'); "
+    told += "print([name for name in sys.modules if name.split('.')[0] == 'dns'])"
+    run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)
+    assert run.stdout == "[]\n"

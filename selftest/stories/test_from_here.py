@@ -125,7 +125,7 @@ def test_checks_from_here_come_first_though_hosts_are_asked_meanwhile(theirs: Re
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("[]", "schema: Missing"),
+        ("[]", "0: Field required"),
         ('{"schema": 9, "authority": null, "error": ""}', "schema 9, not 1"),
         (
             '{"schema": 1, "authority": {"zones": 3}, "error": ""}',

@@ -96,6 +96,7 @@ def finish(run: Run, session: pytest.Session) -> None:
         run.not_run = [case for item in session.items if (case := case_of(item)).nodeid not in run.finished]
     if run.collector:
         run.notices += run.collector.notices()
+    run.notices += run.questions.notices()
     if run.policy:
         run.notices += waivers.notices(run.policy.waivers, run.used_waivers, run.judged_checks, run.at.date())
     with run.files.writing() as files:

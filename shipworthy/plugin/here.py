@@ -52,6 +52,8 @@ def measured(run: Run) -> Here:
         from shipworthy.here import Here
 
         run.here = run.measuring.result() if run.measuring else Here()
+        if run.here.snapshot and not run.options.replay:
+            run.questions.add(run.here.snapshot)
         _store(run)
     return run.here
 

@@ -28,6 +28,7 @@ from shipworthy.plugin import replay
 from shipworthy.plugin.addresses import at_known_addresses
 from shipworthy.plugin.cases import Case
 from shipworthy.plugin.options import Options, told_time
+from shipworthy.plugin.questions import Questions
 from shipworthy.policy import HostPolicy, Policy, Waiver
 from shipworthy.policy import load as load_policy
 from shipworthy.report.run import ResultLog, RunDirectory, RunFacts, RunLog, file_name, replace_file
@@ -87,6 +88,7 @@ class Run:
     files: Files | None = None
     collector: Collector | None = None
     measuring: Measuring | None = None
+    questions: Questions = field(default_factory=Questions)
     here: Here | None = None
     """What was measured from here, once that is there."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
@@ -161,6 +163,7 @@ class Run:
         """Take in a host's snapshot: with what the last run knew, stored, and at hand for the checks."""
         if not self.options.replay:
             snapshot = self._without_secrets(snapshot.remembering(self._last(snapshot)))
+            self.questions.add(snapshot)
         self.snapshots[snapshot.host] = snapshot
         if self.files and not self.files.unwritten:
             with self.files.writing() as files:

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from shipworthy.dns_messages import Reply
-from shipworthy.vantage.names import belongs, labels_of, parent_side
+from shipworthy.vantage.names import belongs, labels_of, parent_side, usable_addresses
 from shipworthy.vantage.questions import Question, Questions
 
 AT_ONCE = 16
@@ -81,7 +81,7 @@ class Addresses:
         self._questions.wait([[other]], self._questions.until)
         replies = [reply for each in (*asked.told(), *other.told()) if (reply := each.heard())]
         found = [address for reply in replies for address in (*reply.data("A"), *reply.data("AAAA"))]
-        return list(dict.fromkeys(found))[: 2 * ADDRESSES], [asked, other]
+        return usable_addresses(found)[: 2 * ADDRESSES], [asked, other]
 
     def _way(self, reply: Reply, zone: str, parent: str, seen: frozenset[str]) -> list[Place]:
         servers = parent_side(reply, zone)
@@ -110,4 +110,4 @@ def glue(reply: Reply, server: str, zone: str) -> list[str]:
     if not belongs(server, zone):
         return []
     records = [each for each in reply.additional if each.name == server and each.type in {"A", "AAAA"}]
-    return list(dict.fromkeys(record.text for record in records))[: 2 * ADDRESSES]
+    return usable_addresses(record.text for record in records)[: 2 * ADDRESSES]

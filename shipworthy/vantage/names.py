@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from shipworthy.dns_messages import Reply
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from shipworthy import dns_messages
+from shipworthy.dns_messages import NoName, Reply
 
 
 def labels_of(name: str) -> int:
@@ -24,4 +28,21 @@ def parent_side(reply: Reply, zone: str) -> list[str]:
     """The name servers of `zone` that an answer names: a referral, or the zone's own answer."""
     referral = reply.authority if not reply.authoritative else ()
     records = [record for record in (*reply.answer, *referral) if record.type == "NS" and record.name == zone]
-    return list(dict.fromkeys(record.text.lower().rstrip(".") or "." for record in records))
+    return usable_names(record.text for record in records)
+
+
+def usable_names(texts: Iterable[str]) -> list[str]:
+    """Names that servers said, in their one form, each once; those that no host can have are left out."""
+    found: dict[str, None] = {}
+    for text in texts:
+        try:
+            found[dns_messages.ascii_name(text)] = None
+        except NoName:
+            continue
+    return list(found)
+
+
+def usable_addresses(texts: Iterable[str]) -> list[str]:
+    """Addresses that servers said, each once, but for those that are no server's: nobody is to send us there."""
+    addresses = ((text, ip_address(text)) for text in dict.fromkeys(texts))
+    return [text for text, at in addresses if not (at.is_link_local or at.is_multicast or at.is_unspecified)]

@@ -17,7 +17,7 @@ from threading import Event
 from shipworthy.vantage.addresses import Addresses, Place, glue
 from shipworthy.vantage.authority import Asked, Authority, Zone
 from shipworthy.vantage.iana import ROOT_SERVERS
-from shipworthy.vantage.names import belongs, labels_of, name_of, parent_side
+from shipworthy.vantage.names import belongs, labels_of, name_of, parent_side, usable_names
 from shipworthy.vantage.questions import Question, Questions
 from shipworthy.vantage.wire import NO_ROUTE
 
@@ -267,9 +267,8 @@ class _Walk:
         for name, questions in put.items():
             for asked in chain.from_iterable(question.told() for question in questions):
                 reply = asked.heard()
-                for record in reply.answer if reply else ():
-                    if record.type == "CNAME":
-                        targets[record.text.lower().rstrip(".") or "."] = names[name]
+                for target in usable_names(reply.data("CNAME") if reply else ()):
+                    targets[target] = names[name]
         return targets
 
     def _put_already(self, name: str, types: Sequence[str]) -> list[Question]:
