@@ -366,9 +366,6 @@ def _resolves(family: Family, looked: Looked, item: Item[Name], policy: HostPoli
     there = judging.addresses_of(looked, family)
     if family in _families(item, policy) and not there:
         judging.require(looked, TYPES[family])
-        others = [each for each in FAMILIES if each != family and judging.addresses_of(looked, each)]
-        if others and not item.policy.families and policy.families_from == "baseline":
-            does_not_apply(f"it has no {TYPES[family]}, and no policy says that it should (`families`)")
         raise AssertionError(_told([judging.lack(looked, family)], looked))
     judging.require(looked, TYPES[family])
 
