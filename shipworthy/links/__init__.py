@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shipworthy.inventory import Connection, Host
+from shipworthy.links.put_off import put_off
 
 RUNGS = (
     "resolve",
@@ -125,7 +126,8 @@ def _opener(connection: Connection) -> _Opener:
     """The function that opens this kind of link, imported only now: paramiko alone takes a quarter of a second."""
     match connection:
         case "paramiko":
-            from shipworthy.links.paramiko import open_paramiko
+            with put_off("invoke"):  # a third of what it loads, for its reader of ssh_config, which is not ours
+                from shipworthy.links.paramiko import open_paramiko
 
             return open_paramiko
         case "openssh":
