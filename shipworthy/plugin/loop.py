@@ -81,13 +81,14 @@ def _snapshots(
     deadlines = Deadlines(connect=options.connect_timeout, whole=options.deadline, login_rate=options.login_rate)
     run.collector = Collector(deadlines, options.forks, keep)
     requests = {run.hosts[name]: _request(run, name, by_host[name], fleet_checks) for name in names}
-    yield from run.collector.collect(requests, partial(_make_ready, requests.values()))
+    yield from run.collector.collect(requests, partial(_make_ready, run, requests.values()))
 
 
-def _make_ready(requests: Iterable[Request]) -> None:
+def _make_ready(run: Run, requests: Iterable[Request]) -> None:
     """Load what is needed once the first answer is there: while hosts let the window pass, it costs no time."""
     with lasting():
         make_ready({subject for request in requests for subject in request.probes})
+        run.make_ready()
         ending.make_ready()
 
 
