@@ -33,7 +33,7 @@ def beside(read: Callable[[], Inventory]) -> Iterator[Callable[[], Inventory]]:
     """
     fork = get_context("fork")
     here, there = fork.Pipe()
-    process = fork.Process(target=_answer, args=(there, here, _Answers(read)), daemon=True)
+    process = fork.Process(target=_answer, args=(there, here, _Answers(read)))
     process.start()
     there.close()
     asking = _Asking(here)
