@@ -1,6 +1,6 @@
 """The pytest plugin: where a run is put together. Each hook below is one step; what it does lives in its own room.
 
-options → whom (inventory) → session (policy) → cases (items × hosts) → loop (collect, run) → results → terminal and files.
+options → whom (inventory) → session (policy) → cases (items × hosts) → loop (collect, run) → results → terminal, files.
 The only importer of pytest.
 """
 

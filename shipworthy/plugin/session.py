@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from shipworthy import inventory as inventories
+from shipworthy import links
 from shipworthy import snapshot as snapshots
 from shipworthy.checks import CHECKS, Described, catalogue, ids
 from shipworthy.collect import Collector, Request
@@ -26,7 +27,7 @@ from shipworthy.errors import NotMeasured, Problem, ReplayError
 from shipworthy.inventory import Host, Inventory, Redaction
 from shipworthy.plugin import replay
 from shipworthy.plugin.cases import Case
-from shipworthy.plugin.options import Options, told_time
+from shipworthy.plugin.options import DEFAULT_INVENTORY, Options, told_time
 from shipworthy.policy import HostPolicy, Policy, Waiver
 from shipworthy.policy import load as load_policy
 from shipworthy.policy import make_ready as make_policies_ready
@@ -275,6 +276,8 @@ def prepare(
     files = _policy_files(options, rootdir)
     known = ids([CHECKS, *test_folders])
     make_policies_ready(files)
+    if options.inventory_by != DEFAULT_INVENTORY:  # which is this machine; others are mostly reached by SSH
+        links.make_ready()
     inventory = inventory_of(options)
     policy = load_policy(files, inventory, known)
     policies = {host.name: policy.for_host(host.name) for host in inventory.hosts}
