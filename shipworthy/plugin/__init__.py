@@ -41,7 +41,7 @@ def _begin(config: pytest.Config) -> None:
     signals = Signals()
     signals.install(config)
     asked = options.read(config)
-    with whom.reading(asked, config.rootpath) as inventory_of:
+    with whom.reading(asked, config) as inventory_of:
         from shipworthy.plugin import fixtures, hooks
         from shipworthy.plugin.session import RUN, prepare
 

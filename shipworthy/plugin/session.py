@@ -274,7 +274,7 @@ def prepare(
     if stored:
         options = replay.by_its_inventory(options, stored, rootdir)
     files = _policy_files(options, rootdir)
-    known = ids([CHECKS, *test_folders])
+    known = ids([CHECKS, *test_folders]) if files else frozenset()  # nothing else names a check
     make_policies_ready(files)
     if options.inventory_by != DEFAULT_INVENTORY:  # which is this machine; others are mostly reached by SSH
         links.make_ready()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from shipworthy import inventory as inventories
 from shipworthy.errors import InventoryError, Problem
@@ -14,16 +17,24 @@ from shipworthy.plugin.options import Options
 
 
 @contextmanager
-def reading(options: Options, rootdir: Path) -> Iterator[Callable[[Options], Inventory]]:
+def reading(options: Options, config: pytest.Config) -> Iterator[Callable[[Options], Inventory]]:
     """Begin to read; what is yielded gives the inventory, when it is needed, and raises UsageError.
 
     In a replay, the stored run has a word in what the options are.
     """
     if options.hosts or options.replay:
-        yield lambda options: read(options, rootdir)
-    else:
-        with beside(lambda: read(options, rootdir)) as inventory:
-            yield lambda _: inventory()
+        yield lambda options: read(options, config.rootpath)
+        return
+
+    of_tests: object = config.pluginmanager.rewrite_hook
+
+    def read_beside() -> Inventory:
+        # pytest looks at each module that is imported, whether it holds tests; none of Ansible's many does.
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not of_tests]
+        return read(options, config.rootpath)
+
+    with beside(read_beside) as inventory:
+        yield lambda _: inventory()
 
 
 def read(options: Options, rootdir: Path) -> Inventory:
