@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from shipworthy import links
@@ -29,6 +30,8 @@ from shipworthy.snapshot import MAX_ANSWER, Answer, Failure, Login, Snapshot, an
 
 MARGIN = 1.0
 """Seconds that a host must end before its deadline, so that its answer still arrives."""
+PATIENCE = 0.25
+"""Seconds between the first host that was asked and the last that is waited for before anything else is done."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ class _Turn:
     host: Host
     started: float | None = None
     rungs: dict[str, float] = field(default_factory=dict)
+    asked: threading.Event = field(default_factory=threading.Event)
+    """Or over, without having been."""
 
 
 class Collector:
@@ -164,12 +169,12 @@ class Collector:
         self._lock = threading.Lock()  # over these five, which workers fill
         self._turns: dict[str, _Turn] = {}
         self._executor: ThreadPoolExecutor | None = None
-        self._asked = threading.Event()
+        self._first_asked = threading.Event()
 
     def collect(self, requests: Mapping[Host, Request], meanwhile: Callable[[], object] = bool) -> Iterator[Snapshot]:
         """A snapshot of each host, in the order in which they arrive; hosts are asked from now on, whoever waits.
 
-        `meanwhile` runs once the first one was asked, when the first is waited for.
+        `meanwhile` runs once they were asked, when the first is waited for.
         """
         for request in requests.values():
             runtime.bundle(request.probes, runtime.MAGIC)  # what most are sent: made once, before one waits for it
@@ -183,21 +188,37 @@ class Collector:
 
     def _arriving(self, futures: dict[Future[Snapshot], Host], meanwhile: Callable[[], object]) -> Iterator[Snapshot]:
         if futures:
-            self._asked.wait()
+            self._wait_until_asked()
             meanwhile()
         for future in as_completed(futures):
             del self._turns[futures.pop(future).name]  # nor is the snapshot held on to: a fleet's are many
             yield future.result()
 
+    def _wait_until_asked(self) -> None:
+        """Until all whose turn it is were asked: what this thread does next would hold up the others' logins.
+
+        Those that are slow, or dead, are waited for no longer than PATIENCE after the first.
+        """
+        turns = list(self._turns.values())[: self._forks]
+        self._first_asked.wait()
+        until = time.monotonic() + PATIENCE
+        for turn in turns:
+            turn.asked.wait(max(0.0, until - time.monotonic()))
+
     def _take(self, turn: _Turn, request: Request, era: Era) -> Snapshot:
         turn.started = time.monotonic()
         # Of the era that the run began in: a worker that is late, by Ctrl-C, must not open its link in the next one.
         with ExitStack() as stack, within(era):
-            stack.callback(self._asked.set)
-            snapshot, link = _measured(stack, turn.host, request, self._deadlines, turn.rungs, self._asked.set)
+            told = partial(self._asked, turn)
+            stack.callback(told)
+            snapshot, link = _measured(stack, turn.host, request, self._deadlines, turn.rungs, told)
             if link is not None:
                 self._keep_or_not(turn.host.name, link, stack)
         return snapshot
+
+    def _asked(self, turn: _Turn) -> None:
+        turn.asked.set()
+        self._first_asked.set()
 
     def _keep_or_not(self, host: str, link: Link, stack: ExitStack) -> None:
         """Take what is on `stack` if this host's link is wanted later, and there is a later."""

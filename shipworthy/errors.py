@@ -42,6 +42,9 @@ class UsageError(ShipworthyError):
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
 
+    def __reduce__(self) -> tuple[type[UsageError], tuple[Problem, ...]]:
+        return type(self), self.problems
+
     @classmethod
     def at(cls, place: str, reason: str) -> UsageError:
         """The common case of a single problem."""

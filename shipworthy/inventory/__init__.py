@@ -4,6 +4,7 @@ In: inventory sources and patterns as Ansible takes them. Out: an `Inventory` of
 
     model.py        the nouns
     sources.py      what `--inventory=staging` means, and which policy it brings along
+    beside.py       the reading of an inventory, in a process of its own, while this one loads the rest
     reading.py      sources → hosts, their login, and every problem at once
     fleet.py        what Ansible knows: hosts, groups, variables, patterns; ansible costs 0.4 s, hence only when needed
     machinery.py    Ansible's machinery, with the few screws turned that a suite needs turned

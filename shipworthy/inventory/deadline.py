@@ -31,7 +31,7 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
     def over(_number: int, _frame: FrameType | None) -> None:
         nonlocal late
         late = True
-        _kill_children(os.getpid())
+        kill_children(os.getpid())
         raise InventoryError.at(what, f"no end of it after {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, over)
@@ -47,10 +47,10 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _kill_children(pid: int) -> None:
-    """All below `pid`, the lowest first: while inventories are read, this process has no other children."""
+def kill_children(pid: int) -> None:
+    """All below `pid`, the lowest first: while inventories are read, the process that reads them has no others."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):
             for child in (task / "children").read_text().split():
-                _kill_children(int(child))
+                kill_children(int(child))
                 os.kill(int(child), signal.SIGKILL)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from shipworthy.errors import InventoryError, Problem
 
@@ -73,6 +73,10 @@ class UnrenderedError(InventoryError):
     def __init__(self, place: str, variable: str, host: str, why: str) -> None:
         super().__init__(Problem(place, f"{variable} of {host}: {why}"))
         self.why = why
+        self._said = place, variable, host, why
+
+    def __reduce__(self) -> Any:
+        return type(self), self._said
 
 
 @dataclass(frozen=True)

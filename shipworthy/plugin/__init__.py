@@ -1,6 +1,6 @@
 """The pytest plugin: where a run is put together. Each hook below is one step; what it does lives in its own room.
 
-options → session (inventory, policy) → cases (items × hosts) → loop (collect, run) → results → terminal and files.
+options → whom (inventory) → session (policy) → cases (items × hosts) → loop (collect, run) → results → terminal, files.
 The only importer of pytest.
 """
 
@@ -12,7 +12,7 @@ import pytest
 
 from shipworthy.checks import check_id, is_once, items_of
 from shipworthy.errors import UsageError
-from shipworthy.plugin import named, options
+from shipworthy.plugin import named, options, whom
 from shipworthy.plugin.cases import HOST, ITEM, NOTHING
 from shipworthy.plugin.inert import said
 from shipworthy.plugin.lasting import lasting
@@ -25,32 +25,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add(parser)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Fixtures exist only where there is a run of Shipworthy's."""
-    if options.wanted(config):
-        from shipworthy.plugin import fixtures
-
-        fixtures.provide(config)
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Understand everything that was asked before anything is done."""
     config = session.config
     if options.wanted(config):
         with lasting():
-            _begin(config)
+            try:
+                _begin(config)
+            except UsageError as error:
+                raise said(error) from error
 
 
 def _begin(config: pytest.Config) -> None:
-    from shipworthy.plugin import hooks
-    from shipworthy.plugin.session import RUN, prepare
-
+    """While the inventory is read, load the rest: nothing of it was needed to know that this is a run of ours."""
     signals = Signals()
     signals.install(config)
-    try:
-        run = prepare(options.read(config), config.rootpath, _test_folders(config))
-    except UsageError as error:
-        raise said(error) from error
+    asked = options.read(config)
+    with whom.reading(asked, config) as inventory_of:
+        from shipworthy.plugin import fixtures, hooks
+        from shipworthy.plugin.session import RUN, prepare
+
+        fixtures.provide(config)
+        run = prepare(asked, inventory_of, config.rootpath, _test_folders(config))
     config.stash[RUN] = run
     config.add_cleanup(redact_logs(run.redact))
     config.pluginmanager.register(hooks.Hooks(config, run, signals), "shipworthy.run")

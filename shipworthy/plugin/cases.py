@@ -95,6 +95,11 @@ def _mark_of(subject: str, config: pytest.Config) -> pytest.MarkDecorator:
     return mark
 
 
+def is_ours(item: pytest.Item) -> bool:
+    """Whether `item` is one of Shipworthy's own checks, of which it is known what they look at."""
+    return case_of(item).declared and _own_file(item.path) is not None
+
+
 def is_of_nothing(item: pytest.Item) -> bool:
     """Whether no host's policy names anything that `item`, a check of items, could be made for."""
     callspec = getattr(item, "callspec", None)

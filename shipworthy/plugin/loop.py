@@ -15,10 +15,10 @@ import pytest
 from shipworthy.collect import Collector, Request
 from shipworthy.links import Deadlines
 from shipworthy.plugin import ending, here
-from shipworthy.plugin.cases import CLOCK, EXCHANGES, case_of
+from shipworthy.plugin.cases import CLOCK, EXCHANGES, case_of, is_ours
 from shipworthy.plugin.lasting import lasting
 from shipworthy.plugin.progress import Progress
-from shipworthy.plugin.session import Run, own_checks
+from shipworthy.plugin.session import Run
 from shipworthy.plugin.signals import Signals
 from shipworthy.report.findings import REACHABLE
 from shipworthy.snapshot import Snapshot, make_ready
@@ -78,20 +78,21 @@ def _snapshots(
     deadlines = Deadlines(connect=options.connect_timeout, whole=options.deadline, login_rate=options.login_rate)
     run.collector = Collector(deadlines, options.forks, keep)
     requests = {run.hosts[name]: _request(run, name, by_host[name], fleet_checks) for name in names}
-    return run.collector.collect(requests, partial(_make_ready, requests.values()))
+    return run.collector.collect(requests, partial(_make_ready, run, requests.values()))
 
 
-def _make_ready(requests: Iterable[Request]) -> None:
+def _make_ready(run: Run, requests: Iterable[Request]) -> None:
     """Load what is needed once the first answer is there: while hosts let the window pass, it costs no time."""
     with lasting():
         make_ready({subject for request in requests for subject in request.probes})
+        run.make_ready()
         ending.make_ready()
 
 
 def _request(run: Run, name: str, items: Sequence[pytest.Item], fleet_checks: frozenset[str]) -> Request:
     """What the checks of a host need. Of what a user's own test looks at nobody knows, so it gets a reading whole."""
     checks = fleet_checks.union(case_of(item).check for item in items)
-    theirs = (item for item in items if case_of(item).check not in own_checks())
+    theirs = (item for item in items if not is_ours(item))
     whole = {fixture for item in theirs for fixture in _fixtures(item)}
     return run.request(name, checks, frozenset(whole | ({CLOCK} if EXCHANGES in whole else set())))
 

@@ -20,6 +20,9 @@ import pytest
 from shipworthy.errors import UsageError
 from shipworthy.inventory.names import CONNECTIONS
 
+DEFAULT_INVENTORY = "the default inventory"
+"""What names the inventory when nobody does: `inventories/local.yml`."""
+
 _WITH_A_PATH = ("--inventory", "--policy", "--replay", "--reports", "--addresses-from")
 
 _TESTINFRA = {
@@ -162,7 +165,7 @@ def _inventory(get: Callable[[str], Any]) -> tuple[tuple[str, ...], str]:
         return (), "--replay"
     if named := os.environ.get("SHIPWORTHY_INVENTORY"):
         return (named,), "SHIPWORTHY_INVENTORY"
-    return ("local",), "the default inventory"
+    return ("local",), DEFAULT_INVENTORY
 
 
 def _addresses_from(get: Callable[[str], Any], root: Path) -> Path | None:

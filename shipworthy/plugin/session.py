@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,18 +19,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shipworthy import inventory as inventories
+from shipworthy import links
 from shipworthy import snapshot as snapshots
 from shipworthy.checks import CHECKS, Described, catalogue, ids
 from shipworthy.collect import Collector, Request
-from shipworthy.errors import InventoryError, NotMeasured, Problem, ReplayError
+from shipworthy.errors import NotMeasured, Problem, ReplayError
 from shipworthy.inventory import Host, Inventory, Redaction
 from shipworthy.plugin import replay
 from shipworthy.plugin.addresses import at_known_addresses
 from shipworthy.plugin.cases import Case
-from shipworthy.plugin.options import Options, told_time
+from shipworthy.plugin.options import DEFAULT_INVENTORY, Options, told_time
 from shipworthy.plugin.questions import Questions
 from shipworthy.policy import HostPolicy, Policy, Waiver
 from shipworthy.policy import load as load_policy
+from shipworthy.policy import make_ready as make_policies_ready
 from shipworthy.report.run import ResultLog, RunDirectory, RunFacts, RunLog, file_name, replace_file
 from shipworthy.report.text import some
 from shipworthy.results import Outcome, Result
@@ -159,6 +161,10 @@ class Run:
         """Takes out every secret of the inventory's that may have crept into a text."""
         return Redaction.of(self.inventory)
 
+    def make_ready(self) -> None:
+        """Look for the runs to compare with: it would be done when the first answer is there."""
+        _ = self._runs
+
     def receive(self, snapshot: Snapshot) -> Snapshot:
         """Take in a host's snapshot: with what the last run knew, stored, and at hand for the checks."""
         if not self.options.replay:
@@ -266,7 +272,9 @@ def own_checks_of(subject: str) -> frozenset[str]:
     return frozenset(id for id, described in own_checks().items() if described.subject == subject)
 
 
-def prepare(options: Options, rootdir: Path, test_folders: list[Path]) -> Run:
+def prepare(
+    options: Options, inventory_of: Callable[[Options], Inventory], rootdir: Path, test_folders: list[Path]
+) -> Run:
     """Read inventory and policies; raises UsageError with every problem found. Touches no host."""
     started = datetime.now(UTC)
     stored = replay.read(options.replay) if options.replay else None
@@ -275,11 +283,15 @@ def prepare(options: Options, rootdir: Path, test_folders: list[Path]) -> Run:
         return _as_run(options, started, at, stored)
     if stored:
         options = replay.by_its_inventory(options, stored, rootdir)
-    inventory = _inventory(options, rootdir)
+    files = _policy_files(options, rootdir)
+    known = ids([CHECKS, *test_folders]) if files else frozenset()  # nothing else names a check
+    make_policies_ready(files)
+    if options.inventory_by != DEFAULT_INVENTORY:  # which is this machine; others are mostly reached by SSH
+        links.make_ready()
+    inventory = inventory_of(options)
     if options.addresses_from:
         inventory = at_known_addresses(inventory, options.addresses_from)
-    files = _policy_files(options, rootdir)
-    policy = load_policy(files, inventory, ids([CHECKS, *test_folders]))
+    policy = load_policy(files, inventory, known)
     policies = {host.name: policy.for_host(host.name) for host in inventory.hosts}
     names = tuple(str(file.relative_to(rootdir) if file.is_relative_to(rootdir) else file) for file in files)
     return Run(options, started, at, inventory, policy, names, policies, [*inventory.notices, *policy.notices])
@@ -290,16 +302,6 @@ def _as_run(options: Options, started: datetime, at: datetime, stored: replay.St
     inventory = Inventory(tuple(Host(name, name) for name in stored.hosts), stored.inventories)
     options = replace(options, limit=stored.limit)  # nothing is left out now, but something was then
     return Run(options, started, at, inventory, None, stored.policies, stored.effective_policies(), [])
-
-
-def _inventory(options: Options, rootdir: Path) -> Inventory:
-    if options.hosts:
-        return inventories.from_specs(options.hosts, connection=options.connection)
-    try:
-        return inventories.load(options.inventory, options.limit, rootdir=rootdir, connection=options.connection)
-    except InventoryError as error:  # named as it was given, which need not be by the option
-        told = ((problem.place.replace("--inventory", options.inventory_by), problem) for problem in error.problems)
-        raise InventoryError.of(Problem(place, problem.reason) for place, problem in told) from None
 
 
 def _policy_files(options: Options, rootdir: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from shipworthy.policy.language.host import HostPolicy
 from shipworthy.policy.language.limit import ASKED, Limit, Verdict
-from shipworthy.policy.language.loading import Policy, load
+from shipworthy.policy.language.loading import Policy, load, make_ready
 from shipworthy.policy.language.waivers import Waiver
 
-__all__ = ["ASKED", "HostPolicy", "Limit", "Policy", "Verdict", "Waiver", "load"]
+__all__ = ["ASKED", "HostPolicy", "Limit", "Policy", "Verdict", "Waiver", "load", "make_ready"]

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -125,6 +126,11 @@ def is_template(value: object) -> bool:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "…")
+
+
+def make_ready() -> None:
+    """Load the YAML reader, of which a run without a policy file has no need."""
+    import_module("ruamel.yaml")
 
 
 def read(file: Path, name: str) -> Node:

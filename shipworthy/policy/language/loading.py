@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shipworthy.errors import PolicyError, Problem, UsageError
 from shipworthy.inventory import Inventory
+from shipworthy.policy.language import document
 from shipworthy.policy.language.checking import BOUND_KEYS, check
 from shipworthy.policy.language.direct import as_modelled
 from shipworthy.policy.language.document import Node, is_template, read
@@ -62,6 +63,14 @@ def load(
     trees = [as_modelled(tree, subjects, misnamed) for tree in _read_all(paths, root or Path.cwd())]
     _raise([*misnamed, *(problem for tree in trees for problem in check(tree, subjects, known_checks))])
     return _Loading(trees, inventory, subjects).policy()
+
+
+def make_ready(paths: Sequence[Path]) -> None:
+    """Load what `load` will need for `paths`, while something else is waited for."""
+    subjects = discover()
+    if paths:
+        document.make_ready()
+        file_form(subjects)
 
 
 def _raise(problems: Iterable[Problem]) -> None:
