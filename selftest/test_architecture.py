@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,3 +109,10 @@ def test_a_subject_has_the_same_name_in_every_room() -> None:
     policies = {path.stem for path in (PACKAGE / "policy").glob("[a-z]*.py")}
     tests = {path.stem.removeprefix("test_") for path in (PACKAGE.parent / "tests").glob("test_*.py")}
     assert probes <= policies == tests
+
+
+def test_until_the_inventory_is_being_read_next_to_nothing_is_loaded() -> None:
+    """What the plugin itself imports is waited for; the rest is loaded while the process beside reads."""
+    loaded = "import sys, shipworthy.plugin; print(*(name for name in sys.modules if name.startswith('shipworthy')))"
+    said = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"shipworthy.policy", "shipworthy.snapshot", "shipworthy.collect", "shipworthy.links"} & set(said)

@@ -12,7 +12,7 @@ import pytest
 
 from shipworthy.checks import check_id, is_once, items_of
 from shipworthy.errors import UsageError
-from shipworthy.plugin import named, options, whom
+from shipworthy.plugin import options, whom
 from shipworthy.plugin.cases import HOST, ITEM, NOTHING
 from shipworthy.plugin.inert import said
 from shipworthy.plugin.lasting import lasting
@@ -59,6 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if hasattr(metafunc.module, "testinfra_hosts"):
         pytest.fail("testinfra_hosts is not used here: tests run on every host, but where a policy's `off` says", False)
+    from shipworthy.plugin import named
     from shipworthy.plugin.session import RUN
 
     run = metafunc.config.stash[RUN]
