@@ -19,6 +19,7 @@ ROOMS = (
     "snapshot",
     "exchange",
     "links",
+    "vantage",
     "policy",
     "inventory",
     "results",
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "snapshot": {"exchange", "probes", "errors", "strict"},
     "strict": {"errors"},
     "links": {"inventory", "errors", "probes"},
+    "vantage": {"errors"},
     "policy": {"inventory", "results", "checks", "probes", "errors"},
     "inventory": {"errors"},
     "catalogue": {"policy", "checks"},
@@ -53,6 +55,9 @@ ONLY_IN = {
     "jinja2": {"policy", "report"},
     "pytest_html": {"report"},
     "pydantic": {"policy", "snapshot"},
+    "OpenSSL": {"vantage"},
+    "cryptography": {"vantage", "links"},  # links: keys of people, as paramiko gives them
+    "idna": {"vantage"},
 }
 LINES = 320
 
