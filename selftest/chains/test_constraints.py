@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from ipaddress import ip_network
 
 import pytest
@@ -163,6 +164,7 @@ def test_hundreds_of_constraints_and_names_are_judged_in_time() -> None:
     assert not case(leaf(top, san(*permitted, critical=True), subject=""), top, name="t0.test").accepted()
 
 
+KEY = new_key()
 TOP = root()
 UPPER = intermediate(TOP, subject="CN=upper")
 VALID, INVALID = ("test.localhost", "127.0.0.1"), ("bad.example.com", "1.1.1.1")
@@ -178,20 +180,27 @@ def tree(value: bool | None, kind: int) -> list[str]:
     return [] if value is None else [(VALID_TREE if value else INVALID_TREE)[kind]]
 
 
+@cache
+def constrained(limits: tuple[bool | None, ...]) -> Issued:
+    """The lower intermediate, with these trees permitted and excluded, of DNS names and addresses."""
+    permitted_dns, permitted_ip, excluded_dns, excluded_ip = limits
+    permitted = [*dns(*tree(permitted_dns, 0)), *networks(*tree(permitted_ip, 1))]
+    excluded = [*dns(*tree(excluded_dns, 0)), *networks(*tree(excluded_ip, 1))]
+    limit = [constraints(permitted or None, excluded or None)] if permitted or excluded else []
+    return intermediate(UPPER, *limit, subject="CN=lower", key=KEY)
+
+
 def bettertls(
     common: bool | None, name: bool | None, address: bool | None, limits: tuple[bool | None, ...], *, by_address: bool
 ) -> tuple[Case, bool]:
     """One case of BetterTLS's name constraints, and whether it expects the certificate to be accepted."""
     permitted_dns, permitted_ip, excluded_dns, excluded_ip = limits
-    permitted = [*dns(*tree(permitted_dns, 0)), *networks(*tree(permitted_ip, 1))]
-    excluded = [*dns(*tree(excluded_dns, 0)), *networks(*tree(excluded_ip, 1))]
-    limit = [constraints(permitted or None, excluded or None)] if permitted or excluded else []
-    lower = intermediate(UPPER, *limit, subject="CN=lower")
+    lower = constrained(limits)
     names = [*dns(*picked(name, 0)), *ips(*picked(address, 1))]
     alternative = san(*names) if names else without(x509.SubjectAlternativeName)
     subject = f"CN={VALID[0] if common else INVALID[0]},O=some" if common is not None else "O=some"
     asked = VALID[1] if by_address else VALID[0]
-    made = case(leaf(lower, alternative, subject=subject), lower, UPPER, TOP, name=asked)
+    made = case(leaf(lower, alternative, subject=subject, key=KEY), lower, UPPER, TOP, name=asked)
     matched = address if by_address else name
     violated = any(
         has is not None and ((may is not None and may is not has) or (never is not None and never is has))

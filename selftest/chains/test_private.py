@@ -83,6 +83,9 @@ TOLERATED: dict[str, Make] = {
         top,
         name="db1.internal",
     ),
+    "an underscore in an internal name": lambda: case(
+        leaf(top := root(), san(*dns("db_1.internal")), subject="O=some"), top, name="db_1.internal"
+    ),
     "an internal address, no purposes": lambda: case(
         leaf(top := root(), san(*ips("10.0.0.1")), without(x509.ExtendedKeyUsage), subject="O=some"),
         top,

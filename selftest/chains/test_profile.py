@@ -67,10 +67,10 @@ def of_root(*changes: Change, **fields: Any) -> Make:
     return lambda: case(leaf(top := root(*changes, **fields)), top)
 
 
-def of_root_key(change: Callable[[Any], Change]) -> Make:
+def of_root_key(change: Callable[[Any], Change], **fields: Any) -> Make:
     def make() -> Case:
         key = new_key()
-        return case(leaf(top := root(change(key), key=key)), top)
+        return case(leaf(top := root(change(key), key=key, **fields)), top)
 
     return make
 
@@ -88,6 +88,11 @@ def identifiers(
     return x509.AuthorityKeyIdentifier, (value, False)
 
 
+def policies(oid: str, *, critical: bool = False) -> Change:
+    information = x509.PolicyInformation(x509.ObjectIdentifier(oid), None)
+    return x509.CertificatePolicies, (x509.CertificatePolicies([information]), critical)
+
+
 GOOD: dict[str, Make] = {
     "leaf below root": of_leaf(),
     "leaf below intermediate": of_intermediate(),
@@ -102,7 +107,10 @@ GOOD: dict[str, Make] = {
     "leaf of a thousand years": of_leaf(begin=datetime(1970, 1, 1, tzinfo=UTC), end=datetime(2969, 5, 3, tzinfo=UTC)),
     "root without AKI": of_root(without(x509.AuthorityKeyIdentifier)),
     "root with AKI": of_root_key(issuer_identifier),
-    "root with AKI of issuer and serial": of_root_key(lambda key: identifiers(key, issuer=True, serial=True)),
+    "root with AKI of its own issuer and serial": of_root_key(
+        lambda key: identifiers(key, issuer=True, serial=True), serial=1234
+    ),
+    "policies": of_intermediate(policies("1.2.3")),
     "root whose keyUsage is not critical": of_root(usage("key_cert_sign", critical=False)),
     "root with serial 0, as some are": lambda: case(leaf(top := _serial_zero()), top),
     "constraints not critical, as the web allows": of_root(constraints(dns(NAME), critical=False)),
@@ -199,6 +207,18 @@ BAD: dict[str, tuple[Make, set[str]]] = {
     "root: AKI without identifier": (of_root_key(lambda key: identifiers(key, identifier=False)), {"rejected"}),
     "root: AKI with issuer": (of_root_key(lambda key: identifiers(key, issuer=True)), {"rejected"}),
     "root: AKI with serial": (of_root_key(lambda key: identifiers(key, serial=True)), {"rejected"}),
+    "root: AKI of another's issuer and serial": (
+        of_root_key(lambda key: identifiers(key, issuer=True, serial=True), serial=1235),
+        {"root-key-identifier"},
+    ),
+    "intermediate: makes policies mandatory, which neither verifier can judge": (
+        of_intermediate(policies("1.2.3"), (x509.PolicyConstraints, (x509.PolicyConstraints(0, None), True))),
+        {"critical-unknown"},
+    ),
+    "anchor: cross-signed, no AKI": (
+        lambda: case(leaf(anchor := intermediate(root(), without(x509.AuthorityKeyIdentifier))), anchor),
+        {"issuer-unidentified"},
+    ),
     "root: AKI of another key": (of_root_key(lambda _key: identifiers(new_key())), {"root-key-identifier"}),
     "leaf: P-192": (lambda: of_leaf(key=ec.generate_private_key(ec.SECP192R1()))(), {"key-weak"}),
     "leaf: P-224": (lambda: of_leaf(key=ec.generate_private_key(ec.SECP224R1()))(), {"key-weak"}),

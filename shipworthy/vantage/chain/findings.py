@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 PUBLIC_ONLY = frozenset(
     {
         "common-name-differs",
-        "critical-not-allowed",
+        "issuer-unidentified",
         "key-not-public",
         "purpose-critical",
         "purpose-missing",

@@ -64,10 +64,10 @@ def _verdicts(path: Path, name: names.Wanted | None, at: datetime, *, private: b
     leaf, *issuers = path
     strict = openssl.judge(leaf, issuers[:-1], path[-1:], at)
     plain = strict if strict.accepts or not private else openssl.judge(leaf, issuers[:-1], path[-1:], at, strict=False)
-    public = yield from _of_path(path, name, at, relaxed=False)
+    public = yield from _of_path(path, name, at, private=private, relaxed=False)
     web = public
     if private and not public.accepts:
-        web = yield from _of_path(path, name, at, relaxed=True)
+        web = yield from _of_path(path, name, at, private=private, relaxed=True)
 
     if not plain.accepts:
         fatal = not (web.accepts and _is_of_common_name(plain, path[1:]))
@@ -87,14 +87,15 @@ def _verdicts(path: Path, name: names.Wanted | None, at: datetime, *, private: b
 
 
 def _of_path(
-    path: Path, name: names.Wanted | None, at: datetime, *, relaxed: bool
+    path: Path, name: names.Wanted | None, at: datetime, *, private: bool, relaxed: bool
 ) -> Generator[Finding, None, webpki.Verdict]:
     """cryptography's verdict on the path, whatever it says of the name: that is one thing, trust is another."""
     leaf, issuers, anchor = path[0], path[1:-1], path[-1]
     verdict = webpki.judge(leaf, issuers, anchor, name, at, relaxed=relaxed)
     if name is None or not verdict.is_of_name:
         return verdict
-    yield Finding("wrong-name", f"cryptography: {verdict.words}", True, "webpki")
+    fatal = not (private and verdict.code == "name-invalid")  # an underscore, which hosts of a private network have
+    yield Finding(verdict.code, f"cryptography: {verdict.words}", fatal, "webpki")
     return webpki.judge(leaf, issuers, anchor, None, at, relaxed=relaxed)
 
 

@@ -1,8 +1,9 @@
 """OpenSSL's verdict on one path, or on all that a server showed, and its own words for it.
 
 PARTIAL_CHAIN: what is trusted is trusted, root or not, as in every other verifier. X509_STRICT: RFC 5280's profile, as
-Python asks for it since 3.13. POLICY_CHECK: policies that a CA makes mandatory. pyOpenSSL can neither ask for names nor
-for a purpose; those are judged by the others.
+Python asks for it since 3.13. Not POLICY_CHECK: without an initial policy set, which pyOpenSSL cannot give, OpenSSL
+rejects every chain that makes policies mandatory; cryptography rejects those as well. pyOpenSSL can neither ask for
+names nor for a purpose; those are judged by the others.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ CODES = {
     79: "issuer-is-no-authority",
 }
 NAME_CONSTRAINTS_VIOLATED = (47, 48)
-_PLAIN = crypto.X509StoreFlags.PARTIAL_CHAIN | crypto.X509StoreFlags.POLICY_CHECK
+_PLAIN = crypto.X509StoreFlags.PARTIAL_CHAIN
 _STRICT = _PLAIN | crypto.X509StoreFlags.X509_STRICT
 
 

@@ -32,6 +32,7 @@ LIFETIMES = (
 )
 """The most days of a public certificate, by the day from which it is issued. Source: baseline requirements 6.3.2."""
 
+_EMPTY_NAME = b"\x30\x00"
 _WEAK_DIGESTS = (hashes.MD5, hashes.SHA1)
 _OTHER_PURPOSES = {
     Purpose.ANY_EXTENDED_KEY_USAGE: "any purpose",
@@ -66,7 +67,7 @@ def examine_path(path: Path, at: datetime) -> Iterator[Finding]:
         yield from _key(authority)
         yield from _signature(authority)
         yield from _authority(authority)
-        if not authority.parsed.subject.rdns:
+        if authority.subject == _EMPTY_NAME:
             yield ours("subject-missing", "an issuing certificate has an empty subject")
     if below:
         yield from _key(anchor)
@@ -142,7 +143,7 @@ def _rsa(each: Certificate, key: rsa.RSAPublicKey) -> Iterator[Finding]:
 def _signature(each: Certificate) -> Iterator[Finding]:
     try:
         digest = each.parsed.signature_hash_algorithm
-    except UnsupportedAlgorithm:
+    except (UnsupportedAlgorithm, ValueError, TypeError):
         digest = None  # the verifiers know whether they can check it
     if isinstance(digest, _WEAK_DIGESTS) or each.parsed.signature_algorithm_oid == SignatureAlgorithmOID.RSA_WITH_MD5:
         yield ours("signature-weak", f"{each.label} is signed with {digest.name if digest else 'MD5'}")
@@ -192,6 +193,8 @@ def _anchor(anchor: Certificate) -> Iterator[Finding]:
     if not anchor.is_self_issued:
         sentence = f"{anchor.label} is trusted as it is, though it is no root: OpenSSL wants PARTIAL_CHAIN for that"
         yield ours("anchor-is-no-root", sentence, fatal=False)
+        if anchor.extension(x509.AuthorityKeyIdentifier) is None:
+            yield ours("issuer-unidentified", f"{anchor.label} does not say which key signed it, and is no root")
         return
     if anchor.extension(x509.ExtendedKeyUsage) is not None:
         yield ours("root-purpose", f"the root {anchor.label} has an extendedKeyUsage")
@@ -201,8 +204,10 @@ def _anchor(anchor: Certificate) -> Iterator[Finding]:
     if own and issuer.key_identifier is not None and issuer.key_identifier != own.digest:
         yield ours("root-key-identifier", f"the root {anchor.label} names another key than its own as its issuer's")
     if issuer.authority_cert_issuer or issuer.authority_cert_serial_number is not None:
-        # Forbidden, and found in roots that all browsers trust (QuoVadis Root CA 2 and 3, Certigna).
-        yield ours("root-issuer-named", f"the root {anchor.label} names itself as its issuer, by serial", fatal=False)
+        # Forbidden, and so found in roots that all browsers trust (QuoVadis Root CA 2 and 3, Certigna).
+        itself = issuer.authority_cert_serial_number == anchor.parsed.serial_number
+        code = "root-issuer-named" if itself else "root-key-identifier"
+        yield ours(code, f"the root {anchor.label} names its issuer by name and serial number", fatal=not itself)
 
 
 def _wildcards(path: Path) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -29,17 +30,27 @@ from shipworthy.vantage.chain.certificate import Certificate, shown
 CODES = (
     ("has no matching subjectAltName", "wrong-name"),
     ("has no subjectAltName", "wrong-name"),
+    ("invalid domain name", "name-invalid"),
     ("not valid at validation time", "not-in-date"),
     ("signature does not match", "signature-invalid"),
     ("Forbidden signature algorithm", "signature-weak"),
     ("Forbidden public key algorithm", "key-not-public"),
     ("RSA key is too weak", "key-weak"),
     ("path length", "path-too-long"),
+    ("unaccounted-for critical", "critical-unknown"),
     ("name constraint", "name-constraints"),
     ("nameConstraints", "name-constraints"),
 )
 UNSUPPORTED_CONSTRAINT = ("unsupported directoryName constraint", "unsupported name constraint")
 _MOST_ISSUERS = 8
+_REASONS = (
+    VerificationError,
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 _MOST_WORDS = 200
 
 
@@ -57,7 +68,7 @@ class Verdict(NamedTuple):
     @property
     def is_of_name(self) -> bool:
         """It rejects for the name that was asked for, and may accept the path."""
-        return self.code == "wrong-name"
+        return self.code in {"wrong-name", "name-invalid"}
 
 
 def judge(
@@ -71,17 +82,16 @@ def judge(
 ) -> Verdict:
     """Ask cryptography. Without a name, one of the leaf's own is asked for, which is always right."""
     builder = PolicyBuilder().store(Store([anchor.parsed])).time(at).max_chain_depth(_MOST_ISSUERS)
-    if relaxed:
-        builder = builder.extension_policies(ca_policy=_private_authorities(), ee_policy=_private_leaves())
     subject = _subject(name) if name is not None else _own_subject(leaf)
+    leaves = _leaves(relaxed=relaxed, named=subject is not None)
+    builder = builder.extension_policies(ca_policy=_authorities(relaxed=relaxed), ee_policy=leaves)
+    served = [each.parsed for each in issuers]
     try:
         if subject is not None:
-            builder.build_server_verifier(subject).verify(leaf.parsed, [each.parsed for each in issuers])
-        else:
-            policies = {"ca_policy": _authorities(relaxed=relaxed), "ee_policy": _nameless(relaxed=relaxed)}
-            client = PolicyBuilder().store(Store([anchor.parsed])).time(at).extension_policies(**policies)
-            client.build_client_verifier().verify(leaf.parsed, [each.parsed for each in issuers])
-    except (VerificationError, ValueError, x509.UnsupportedGeneralNameType) as error:
+            builder.build_server_verifier(subject).verify(leaf.parsed, served)
+        else:  # it is the same but for the purpose, which our rules judge
+            builder.build_client_verifier().verify(leaf.parsed, served)
+    except _REASONS as error:
         return Verdict(accepts=False, words=_words(error))
     return Verdict(accepts=True)
 
@@ -110,33 +120,27 @@ def _own_subject(leaf: Certificate) -> x509.DNSName | x509.IPAddress | None:
 
 
 @cache
-def _private_authorities() -> ExtensionPolicy:
+def _authorities(*, relaxed: bool) -> ExtensionPolicy:
+    policy = ExtensionPolicy.webpki_defaults_ca()
+    if not relaxed:
+        return policy
     return (
-        ExtensionPolicy.webpki_defaults_ca()
-        .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_sign)
+        policy.may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_sign)
         .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_authority)
         .may_be_present(x509.AuthorityKeyIdentifier, Criticality.AGNOSTIC, None)
     )
 
 
 @cache
-def _private_leaves() -> ExtensionPolicy:
-    return (
-        ExtensionPolicy.webpki_defaults_ee()
-        .may_be_present(x509.AuthorityKeyIdentifier, Criticality.AGNOSTIC, None)
-        .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)  # judged by our rules
-    )
-
-
-def _authorities(*, relaxed: bool) -> ExtensionPolicy:
-    return _private_authorities() if relaxed else ExtensionPolicy.webpki_defaults_ca()
-
-
-def _nameless(*, relaxed: bool) -> ExtensionPolicy:
-    leaves = _private_leaves() if relaxed else ExtensionPolicy.webpki_defaults_ee()
-    return leaves.may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None).may_be_present(
-        x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None
-    )
+def _leaves(*, relaxed: bool, named: bool) -> ExtensionPolicy:
+    policy = ExtensionPolicy.webpki_defaults_ee()
+    if relaxed:
+        policy = policy.may_be_present(x509.AuthorityKeyIdentifier, Criticality.AGNOSTIC, None)
+    if not named:
+        policy = policy.may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+    if relaxed or not named:
+        policy = policy.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)  # judged by our rules
+    return policy
 
 
 def _may_sign(_policy: Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
