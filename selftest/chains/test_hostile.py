@@ -32,6 +32,7 @@ from selftest.chains.pki import (
 from shipworthy.vantage.chain.loading import MOST_BYTES
 from shipworthy.vantage.tls import Finding, examine_chain
 
+pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 SECONDS = 3
 """Of processor time for the worst input; an honest chain takes a thousandth."""
 
@@ -111,6 +112,16 @@ def test_thousands_of_names_and_constraints_end_in_time() -> None:
     limits = dns(*(f"x{number}.example.com" for number in range(4000)))
     top = root(constraints(None, limits))
     assert isinstance(checked(case(leaf(top, san(*names)), top)), list)
+
+
+def test_many_ways_through_thousands_of_constraints_end_in_time() -> None:
+    names = dns(*(f"n{number}.example.com" for number in range(2500)))
+    limits = dns(*(f"x{number}.example.com" for number in range(2500)))
+    middle = key(105)
+    tops = [root(constraints(None, limits), subject="CN=same", key=key(200 + number)) for number in range(8)]
+    ways = [intermediate(top, subject="CN=issuing", key=middle) for top in tops]
+    made = leaf(ways[0], san(*names))
+    checked(Case(made.der, [way.der for way in ways], [top.der for top in tops], "other.example.com"))
 
 
 def test_many_common_names_end_in_time() -> None:

@@ -38,6 +38,7 @@ from selftest.chains.pki import (
     without,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 Make = Callable[[], Case]
 
 

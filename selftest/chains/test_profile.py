@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, m
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 
 from selftest.chains.pki import (
-    AT,
     NAME,
     Case,
     Change,
@@ -47,6 +46,8 @@ AIA = x509.AuthorityInformationAccess(
     [x509.AccessDescription(x509.oid.AuthorityInformationAccessOID.CA_ISSUERS, x509.DNSName(NAME))]
 )
 SERVER = x509.OID_SERVER_AUTH
+URL = x509.UniformResourceIdentifier("http://pki.example.com/")
+pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 Make = Callable[[], Case]
 
 
@@ -105,6 +106,7 @@ GOOD: dict[str, Make] = {
     "leaf of RSA 2048": lambda: of_leaf(key=rsa.generate_private_key(65537, 2048))(),
     "leaf of P-384": lambda: of_leaf(key=ec.generate_private_key(ec.SECP384R1()))(),
     "leaf of a thousand years": of_leaf(begin=datetime(1970, 1, 1, tzinfo=UTC), end=datetime(2969, 5, 3, tzinfo=UTC)),
+    "leaf as public CAs issue them": lambda: _as_issued(),
     "root without AKI": of_root(without(x509.AuthorityKeyIdentifier)),
     "root with AKI": of_root_key(issuer_identifier),
     "root with AKI of its own issuer and serial": of_root_key(
@@ -118,6 +120,34 @@ GOOD: dict[str, Make] = {
         leaf(top := root(key=mldsa.MLDSA44PrivateKey.generate()), key=mldsa.MLDSA44PrivateKey.generate()), top
     ),
 }
+
+
+def _as_issued() -> Case:
+    """With everything that Let's Encrypt, GlobalSign and others put into theirs."""
+    access = x509.oid.AuthorityInformationAccessOID
+    links = [x509.AccessDescription(kind, URL) for kind in (access.OCSP, access.CA_ISSUERS)]
+    lists = [x509.DistributionPoint([URL], None, None, None)]
+    usual: list[Change] = [
+        (x509.AuthorityInformationAccess, (x509.AuthorityInformationAccess(links), False)),
+        (x509.CRLDistributionPoints, (x509.CRLDistributionPoints(lists), False)),
+        policies("2.23.140.1.2.1"),
+    ]
+    top = root()
+    middle = intermediate(
+        top,
+        *usual,
+        purposes(SERVER, x509.OID_CLIENT_AUTH),
+        usage("digital_signature", "key_cert_sign", "crl_sign"),
+        basic(ca=True, length=0),
+        key=rsa.generate_private_key(65537, 2048),
+    )
+    timestamps = raw("1.3.6.1.4.1.11129.2.4.2", bytes.fromhex("04020000"))
+    must_staple = (x509.TLSFeature, (x509.TLSFeature([x509.TLSFeatureType.status_request]), False))
+    changes = [*usual, timestamps, must_staple, basic(ca=False), san(*dns(NAME, "*.example.com"))]
+    served = leaf(
+        middle, *changes, usage("digital_signature", "key_encipherment"), purposes(SERVER, x509.OID_CLIENT_AUTH)
+    )
+    return case(served, middle, top)
 
 
 def _serial_zero() -> Issued:
@@ -233,7 +263,12 @@ BAD: dict[str, tuple[Make, set[str]]] = {
     "root: RSA 2052": (lambda: of_root(key=rsa.generate_private_key(65537, 2052))(), {"key-not-public"}),
     "leaf: RSA for nothing": (
         lambda: of_leaf(usage(), key=rsa.generate_private_key(65537, 2048))(),
-        {"usage-missing"},
+        {"usage-wrong"},
+    ),
+    "leaf: may only sign certificates lists": (of_leaf(usage("crl_sign")), {"usage-wrong"}),
+    "leaf: ML-DSA that enciphers": (
+        lambda: of_leaf(usage("digital_signature", "key_encipherment"), key=mldsa.MLDSA44PrivateKey.generate())(),
+        {"usage-wrong"},
     ),
     "leaf: signed with SHA-1": (lambda: _weakly_signed("sha1"), {"signature-weak"}),
     "leaf: signed with MD5": (lambda: _weakly_signed("md5"), {"signature-weak"}),
@@ -266,50 +301,3 @@ def test_a_long_life_is_a_warning() -> None:
     made = of_leaf(begin=datetime(2026, 11, 1, tzinfo=UTC), end=datetime(2027, 6, 1, tzinfo=UTC))().findings()
     assert [finding.sentence for finding in made] == ["CN=example.com lives 212 d, public ones at most 200 d"]
     assert warned(made) == {"lifetime"}
-
-
-@pytest.mark.parametrize(
-    ("at", "good"),
-    [
-        (datetime(2026, 11, 1, tzinfo=UTC), True),
-        (datetime(2026, 10, 31, 23, 59, 59, 999000, tzinfo=UTC), False),
-        (datetime(2027, 1, 1, tzinfo=UTC), True),
-        (datetime(2027, 1, 1, 0, 0, 0, 5000, tzinfo=UTC), True),
-        (datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC), False),
-    ],
-)
-def test_both_ends_of_validity_are_inside_to_the_second(at: datetime, good: bool) -> None:
-    top = root()
-    assert case(leaf(top), top, at=at).accepted() is good
-
-
-def test_validity_before_2050_is_utctime() -> None:
-    made = leaf(top := root(), end=datetime(2050, 1, 1, tzinfo=UTC))
-    early = patched(made, top.key, b"20500101000000Z", b"20490101000000Z")
-    assert case(made, top).accepted()
-    assert fatal(case(early, top).findings()) == {"rejected"}
-
-
-def test_a_negative_serial_is_a_finding() -> None:
-    made = leaf(top := root(), serial=0x7F << 56 | 5)
-    negative = patched(made, top.key, b"\x02\x08\x7f", b"\x02\x08\xff")
-    assert fatal(case(negative, top).findings()) & {"serial", "unreadable"}
-
-
-def test_serial_zero_is_fatal_for_a_leaf() -> None:
-    made = leaf(top := root(), serial=5)
-    zero = patched(made, top.key, b"\x02\x01\x05", b"\x02\x01\x00")
-    assert "serial-zero" in fatal(case(zero, top).findings())
-
-
-def test_a_signature_algorithm_named_in_two_ways_is_rejected() -> None:
-    made = leaf(top := root())
-    inside = bytes.fromhex("300a06082a8648ce3d040302")
-    other = bytes.fromhex("300a06082a8648ce3d040303")
-    assert not case(patched(made, top.key, inside, other), top, at=AT).accepted()
-
-
-def test_a_curve_spelled_out_is_rejected() -> None:
-    made = leaf(top := root())
-    named_curve = bytes.fromhex("06082a8648ce3d030107")
-    assert not case(patched(made, top.key, named_curve, b"\x04" + named_curve[1:]), top).accepted()

@@ -18,7 +18,7 @@ from shipworthy.vantage.chain.paths import Path, Paths
 MOST_SERVED = 100
 MOST_SERVED_BYTES = 1024 * 1024
 """Beside the leaf; OpenSSL's clients give up at 100 KiB."""
-MOST_JUDGED_BYTES = 2 * 1024 * 1024
+MOST_JUDGED_BYTES = 512 * 1024
 """Of all paths of a chain together; those of a public one come to some 10 KiB."""
 
 

@@ -1,4 +1,18 @@
-"""What is found on a chain of certificates, and who found it."""
+"""What is found on a chain of certificates, and who found it.
+
+The codes, by what they speak of; a verdict of OpenSSL or cryptography that has none of these is `rejected`:
+
+- reading: `unreadable`, `extensions-malformed`, `version`, `too-many-served`, `too-many-paths`
+- dates: `expired`, `not-yet-valid`, `not-in-date` (cryptography's word for both), `lifetime`
+- the name: `wrong-name`, `names-missing`, `name-invalid`, `wildcard-too-wide`, `common-name-…`
+- trust: `issuer-missing`, `root-unknown`, `signature-invalid`, `issuer-is-no-authority`, `path-too-long`,
+  `name-constraints`, `critical-unknown`, `critical-missing`, `subject-missing`, `issuer-unidentified`,
+  `anchor-is-no-root`, `root-purpose`, `root-key-identifier`, `root-issuer-named`
+- strength: `key-weak`, `key-not-public`, `key-unreadable`, `signature-weak`, `serial`, `serial-zero`
+- purpose: `purpose-missing`, `purpose-wrong`, `purpose-too-wide`, `purpose-critical`, `usage-wrong`
+- what was served: `served-twice`, `served-out-of-order`, `served-unused`, `root-served`, `other-path`
+- the verifiers: `profile` (rejected by rules that do not bind this chain), `verifiers-disagree`
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from shipworthy.vantage.chain.certificate import Certificate, read, shown
 
-MOST_BYTES = 256 * 1024
-"""Of one certificate. The largest in use, with post-quantum keys or thousands of names, stay below 100 KiB."""
+MOST_BYTES = 128 * 1024
+"""Of one certificate. The largest in use, with post-quantum keys or hundreds of names, stay below 64 KiB."""
 MOST_BUNDLE_BYTES = 4 * 1024 * 1024
 MOST_IN_BUNDLE = 2000
 _PEM = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END (?:X509 )?CERTIFICATE-----")

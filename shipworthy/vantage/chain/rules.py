@@ -34,6 +34,7 @@ LIFETIMES = (
 
 _EMPTY_NAME = b"\x30\x00"
 _WEAK_DIGESTS = (hashes.MD5, hashes.SHA1)
+_ML_DSA = {x509.ObjectIdentifier(f"2.16.840.1.101.3.4.3.{arc}") for arc in (17, 18, 19)}
 _OTHER_PURPOSES = {
     Purpose.ANY_EXTENDED_KEY_USAGE: "any purpose",
     Purpose.CODE_SIGNING: "code signing",
@@ -51,9 +52,7 @@ def examine_leaf(leaf: Certificate, *, named: bool) -> Iterator[Finding]:
     yield from _key(leaf)
     yield from _signature(leaf)
     yield from _purposes(leaf, named=named)
-    usage = leaf.value(x509.KeyUsage)
-    if usage is not None and not _uses(usage):
-        yield ours("usage-missing", f"{leaf.label} may not be used for anything: its keyUsage is empty")
+    yield from _usage(leaf)
 
 
 def examine_path(path: Path, at: datetime) -> Iterator[Finding]:
@@ -165,18 +164,16 @@ def _purposes(leaf: Certificate, *, named: bool) -> Iterator[Finding]:
         yield ours("purpose-critical", f"{leaf.label} has a critical extendedKeyUsage")
 
 
-def _uses(usage: x509.KeyUsage) -> bool:
-    return any(
-        (
-            usage.digital_signature,
-            usage.content_commitment,
-            usage.key_encipherment,
-            usage.data_encipherment,
-            usage.key_agreement,
-            usage.key_cert_sign,
-            usage.crl_sign,
-        )
-    )
+def _usage(leaf: Certificate) -> Iterator[Finding]:
+    """What a handshake needs of keyUsage; and RFC 9881 5 on keys that can only sign."""
+    usage = leaf.value(x509.KeyUsage)
+    if usage is None:
+        return
+    enciphers = usage.key_encipherment or usage.key_agreement
+    if not usage.digital_signature and not enciphers:
+        yield ours("usage-wrong", f"{leaf.label} may neither sign nor encipher in a handshake, by its keyUsage")
+    if leaf.parsed.public_key_algorithm_oid in _ML_DSA and (enciphers or usage.data_encipherment):
+        yield ours("usage-wrong", f"{leaf.label} has a key of ML-DSA, and a keyUsage that it cannot serve")
 
 
 def _authority(each: Certificate) -> Iterator[Finding]:
