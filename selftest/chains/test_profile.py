@@ -107,6 +107,7 @@ GOOD: dict[str, Make] = {
     "leaf of P-384": lambda: of_leaf(key=ec.generate_private_key(ec.SECP384R1()))(),
     "leaf of a thousand years": of_leaf(begin=datetime(1970, 1, 1, tzinfo=UTC), end=datetime(2969, 5, 3, tzinfo=UTC)),
     "leaf as public CAs issue them": lambda: _as_issued(),
+    "leaf without SKI": of_leaf(without(x509.SubjectKeyIdentifier)),
     "root without AKI": of_root(without(x509.AuthorityKeyIdentifier)),
     "root with AKI": of_root_key(issuer_identifier),
     "root with AKI of its own issuer and serial": of_root_key(
@@ -142,7 +143,7 @@ def _as_issued() -> Case:
         key=rsa.generate_private_key(65537, 2048),
     )
     timestamps = raw("1.3.6.1.4.1.11129.2.4.2", bytes.fromhex("04020000"))
-    must_staple = (x509.TLSFeature, (x509.TLSFeature([x509.TLSFeatureType.status_request]), False))
+    must_staple: Change = (x509.TLSFeature, (x509.TLSFeature([x509.TLSFeatureType.status_request]), False))
     changes = [*usual, timestamps, must_staple, basic(ca=False), san(*dns(NAME, "*.example.com"))]
     served = leaf(
         middle, *changes, usage("digital_signature", "key_encipherment"), purposes(SERVER, x509.OID_CLIENT_AUTH)
