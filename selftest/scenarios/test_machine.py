@@ -29,7 +29,8 @@ def test_real_swap_turns_every_host(fleet: Lab, tmp_path: Path) -> None:
     before = suite(fleet, *MEMORY, reports=tmp_path)
     with real_swap_in_use(fleet) as fault:
         run = suite(fleet, *MEMORY, reports=tmp_path)
-    assert run.turned - before.turned == fault.turns, run
+    # Whatever else runs here may fetch its pages back meanwhile: that is the machine's, and true.
+    assert {turn for turn in run.turned - before.turned if turn.check != "memory.swap_quiet"} == fault.turns, run
     evidence = run.of("db")["memory.swap_used"].evidence
     assert any("python3" in line for line in evidence)
 
