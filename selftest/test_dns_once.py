@@ -26,7 +26,10 @@ import pytest
 from selftest import judged
 from selftest.vantage.zones import NOW, Signed, ds
 from shipworthy.checks import Item
+from shipworthy.errors import NotMeasured
 from shipworthy.here import Here
+from shipworthy.judging import dnssec
+from shipworthy.outcome import decide
 from shipworthy.vantage.authority import Asked, Authority, Zone
 
 NAME, PLAIN = "www.example.test", "www.insecure.test"
@@ -265,14 +268,21 @@ TABLES = {
     "test_dnssec_is_valid": DNSSEC,
     "test_signatures_outlive_their_limit": SIGNATURES,
 }
+OF_CHAINS = {"test_dnssec_is_valid", "test_signatures_outlive_their_limit"}
 
 
 def told(check: str, case: Case) -> Any:
-    anchors = {"trust_anchors": [ds(".")], **case.policy}
-    policy = judged.policy(dns={case.name: {"authoritative": True, **case.said}, **anchors})
-    item = Item(case.name, policy.dns.names[case.name])
+    private = {"trust_anchors": [ds(".")], **case.policy}
+    policy = judged.policy(dns={case.name: {"authoritative": True, **case.said}, **private})
+    item, now = Item(case.name, policy.dns.names[case.name]), NOW + case.after
     here = case.here or surveyed(case.world, case.name)
-    return judged.judge("dns", check, here=here, item=item, policy=policy, now=NOW + case.after)
+    given: dict[str, Any] = {"here": here, "item": item, "policy": policy, "now": now}
+    if check in OF_CHAINS:
+        try:
+            given["chain"] = dnssec.judge(here.authority, case.name, policy.dns.trust_anchors, now)
+        except NotMeasured as error:  # as the fixture does
+            return decide(error, [], today=now.date())
+    return judged.judge("dns", check, **given)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ WELL = ("well", "fine")
 _ALL = catalogue([TESTS]).items()
 OF_FLEET = frozenset(id for id, check in _ALL if "fleet" in check.arguments)
 """The checks of a set of hosts: one result each."""
-CHECKS = frozenset(id for id, check in _ALL if check.arguments.isdisjoint({"item", "fleet"}))
+CHECKS = frozenset(id for id, check in _ALL if not check.each and "fleet" not in check.arguments)
 """Those that each host has for itself, whatever its policy names."""
 
 
