@@ -181,6 +181,7 @@ class Case:
 
 
 NOT_SURVEYED = Here(error="what is measured from here did not end in time")
+INTERNET = {"root_servers": None}
 STOPPED = World(silent, stopped={NAME: "example.test: none of its servers answers"})
 SERIALS = {
     "the same": Case("passed", ""),
@@ -259,6 +260,27 @@ SIGNATURES = {
         ". DNSKEY: life of a signature 365 d, warning above 180 d",
         World(ends={".": 300 * DAY}, begins={".": 65 * DAY}),
     ),
+    "those of the Internet's root and its top-level domains are theirs to renew": Case(
+        "passed", "", World(ends={".": DAY / 4, "test": DAY / 4}, begins={".": 300 * DAY}), policy=INTERNET
+    ),
+    "those of a private root, and of a domain below it, are not": Case(
+        "failed", "test DNSKEY: until a signature ends 6 h, limit at least 12 h", World(ends={"test": DAY / 4})
+    ),
+    "those of the name's own zone are its own, below the Internet's root too": Case(
+        "failed",
+        "example.test DNSKEY: until a signature ends 6 h, limit at least 12 h",
+        World(ends={"example.test": DAY / 4, ".": DAY / 8}),
+        policy=INTERNET,
+    ),
+    "nothing but theirs": Case(
+        "skipped", "nothing on the way to it is signed below its top-level domain", name=PLAIN, policy=INTERNET
+    ),
+    "of a name that is not signed, a private root's": Case(
+        "failed",
+        "test DNSKEY: until a signature ends 6 h, limit at least 12 h",
+        World(ends={"test": DAY / 4}),
+        name=PLAIN,
+    ),
     "nothing is signed": Case("skipped", "nothing on the way to it is signed", World(unsigned=tuple(RECORDS))),
     "not measured": Case("error", "what is measured from here did not end in time", here=NOT_SURVEYED),
 }  # fmt: skip
@@ -272,7 +294,7 @@ OF_CHAINS = {"test_dnssec_is_valid", "test_signatures_outlive_their_limit"}
 
 
 def told(check: str, case: Case) -> Any:
-    private = {"trust_anchors": [ds(".")], **case.policy}
+    private = {"trust_anchors": [ds(".")], "root_servers": [ROOT], **case.policy}
     policy = judged.policy(dns={case.name: {"authoritative": True, **case.said}, **private})
     item, now = Item(case.name, policy.dns.names[case.name]), NOW + case.after
     here = case.here or surveyed(case.world, case.name)

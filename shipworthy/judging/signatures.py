@@ -37,6 +37,11 @@ class Signature(NamedTuple):
     expiration: datetime
 
     @property
+    def is_of_registry(self) -> bool:
+        """The root made it, or a top-level domain; of the Internet's, nobody here can renew it."""
+        return self.zone == "." or "." not in self.zone
+
+    @property
     def life(self) -> timedelta:
         """From beginning to end."""
         return self.expiration - self.inception
