@@ -19,6 +19,7 @@ import dns.rrset
 
 from selftest import judged
 from shipworthy.checks import Item, catalogue
+from shipworthy.judging.lookups import Looked
 from shipworthy.outcome import Judged
 from shipworthy.policy import HostPolicy
 from shipworthy.probes.dns import Dns, Question, Request, Resolved, Resolver, Said, Server
@@ -103,9 +104,9 @@ def told(case: Case, check: str) -> Judged:
     policy = policy_of(case)
     request = policy.dns.request(CHECKS)
     reading = reading_of(case.world, request or Request())
-    given = {"lookups": reading, "dns": reading, "questions": list(request.questions) if request else []}
-    item = Item(case.name, policy.dns.names.get(case.name))
-    said = judged.judge("dns", check, policy=policy, item=item, **given)
+    item = Item(case.name, policy.dns.names[case.name])
+    looked = Looked(case.name, reading, request.questions if request else [], item.policy.servers)
+    said = judged.judge("dns", check, policy=policy, item=item, looked=looked, dns=reading)
     assert (said.outcome, said.message) == (case.outcome, case.message), said
     return said
 

@@ -29,7 +29,7 @@ ROOMS = (
     "errors",
 )
 MAY_IMPORT = {
-    "plugin": {*ROOMS, "probes", "checks"},
+    "plugin": {*ROOMS, "judging", "probes", "checks"},
     "report": {"results", "errors", "policy"},
     "here": {"collect", "snapshot", "strict", "links", "vantage", "inventory", "probes", "errors"},
     "collect": {"asking", "exchange", "snapshot", "links", "inventory", "probes", "errors"},

@@ -26,7 +26,10 @@ import pytest
 from selftest import judged
 from selftest.vantage.zones import NOW, Signed, ds
 from shipworthy.checks import Item
+from shipworthy.errors import NotMeasured
 from shipworthy.here import Here
+from shipworthy.judging import dnssec
+from shipworthy.outcome import decide
 from shipworthy.vantage.authority import Asked, Authority, Zone
 
 NAME, PLAIN = "www.example.test", "www.insecure.test"
@@ -178,6 +181,7 @@ class Case:
 
 
 NOT_SURVEYED = Here(error="what is measured from here did not end in time")
+INTERNET = {"root_servers": None}
 STOPPED = World(silent, stopped={NAME: "example.test: none of its servers answers"})
 SERIALS = {
     "the same": Case("passed", ""),
@@ -256,6 +260,27 @@ SIGNATURES = {
         ". DNSKEY: life of a signature 365 d, warning above 180 d",
         World(ends={".": 300 * DAY}, begins={".": 65 * DAY}),
     ),
+    "those of the Internet's root and its top-level domains are theirs to renew": Case(
+        "passed", "", World(ends={".": DAY / 4, "test": DAY / 4}, begins={".": 300 * DAY}), policy=INTERNET
+    ),
+    "those of a private root, and of a domain below it, are not": Case(
+        "failed", "test DNSKEY: until a signature ends 6 h, limit at least 12 h", World(ends={"test": DAY / 4})
+    ),
+    "those of the name's own zone are its own, below the Internet's root too": Case(
+        "failed",
+        "example.test DNSKEY: until a signature ends 6 h, limit at least 12 h",
+        World(ends={"example.test": DAY / 4, ".": DAY / 8}),
+        policy=INTERNET,
+    ),
+    "nothing but theirs": Case(
+        "skipped", "nothing on the way to it is signed below its top-level domain", name=PLAIN, policy=INTERNET
+    ),
+    "of a name that is not signed, a private root's": Case(
+        "failed",
+        "test DNSKEY: until a signature ends 6 h, limit at least 12 h",
+        World(ends={"test": DAY / 4}),
+        name=PLAIN,
+    ),
     "nothing is signed": Case("skipped", "nothing on the way to it is signed", World(unsigned=tuple(RECORDS))),
     "not measured": Case("error", "what is measured from here did not end in time", here=NOT_SURVEYED),
 }  # fmt: skip
@@ -265,14 +290,21 @@ TABLES = {
     "test_dnssec_is_valid": DNSSEC,
     "test_signatures_outlive_their_limit": SIGNATURES,
 }
+OF_CHAINS = {"test_dnssec_is_valid", "test_signatures_outlive_their_limit"}
 
 
 def told(check: str, case: Case) -> Any:
-    anchors = {"trust_anchors": [ds(".")], **case.policy}
-    policy = judged.policy(dns={case.name: {"authoritative": True, **case.said}, **anchors})
-    item = Item(case.name, policy.dns.names[case.name])
+    private = {"trust_anchors": [ds(".")], "root_servers": [ROOT], **case.policy}
+    policy = judged.policy(dns={case.name: {"authoritative": True, **case.said}, **private})
+    item, now = Item(case.name, policy.dns.names[case.name]), NOW + case.after
     here = case.here or surveyed(case.world, case.name)
-    return judged.judge("dns", check, here=here, item=item, policy=policy, now=NOW + case.after)
+    given: dict[str, Any] = {"here": here, "item": item, "policy": policy, "now": now}
+    if check in OF_CHAINS:
+        try:
+            given["chain"] = dnssec.judge(here.authority, case.name, policy.dns.trust_anchors, now)
+        except NotMeasured as error:  # as the fixture does
+            return decide(error, [], today=now.date())
+    return judged.judge("dns", check, **given)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,9 @@ class Described:
     why: str
     look: str
     arguments: frozenset[str]
-    """What it asks for: `item` if it is made for things that a policy names, `fleet` if it is of a set of hosts."""
+    """What it asks for: `fleet` if it is of a set of hosts."""
+    each: str | None = None
+    """The things that a policy names, for each of which it is made."""
     once: bool = False
     """It is made once for a thing, whichever hosts' policies name it."""
 
@@ -136,7 +138,9 @@ def catalogue(folders: Iterable[Path]) -> dict[str, Described]:
         if id := _id_of(function):
             told = describe(ast.get_docstring(function) or "")
             asks = frozenset(each.arg for each in function.args.args)
-            found.setdefault(id, Described(id, function.name, file, *told, asks, _is_once(function)))
+            said = _said_of(function)
+            each, once = said.get("each"), said.get("once") is True
+            found.setdefault(id, Described(id, function.name, file, *told, asks, each, once))
     return found
 
 
@@ -189,6 +193,7 @@ def _id_of(function: ast.FunctionDef) -> str | None:
     return None
 
 
-def _is_once(function: ast.FunctionDef) -> bool:
-    keywords = [word for one in function.decorator_list if isinstance(one, ast.Call) for word in one.keywords]
-    return any(word.arg == "once" and getattr(word.value, "value", False) is True for word in keywords)
+def _said_of(function: ast.FunctionDef) -> dict[str | None, Any]:
+    """What its decorators are told by name, where that is plain."""
+    keywords = (word for one in function.decorator_list if isinstance(one, ast.Call) for word in one.keywords)
+    return {word.arg: word.value.value for word in keywords if isinstance(word.value, ast.Constant)}

@@ -96,7 +96,7 @@ NOTHING: Mapping[str, Outcome] = {}
 
 def unreachable() -> Mapping[str, Outcome]:
     """What a host turns from which no answer comes: its login fails, and nothing else is known of it."""
-    own = (check.id for check in catalogue([TESTS]).values() if check.arguments.isdisjoint({"item", "fleet"}))
+    own = (check.id for check in catalogue([TESTS]).values() if not check.each and "fleet" not in check.arguments)
     return {id: "failed" if id == "reachable.login" else "error" for id in own}
 
 

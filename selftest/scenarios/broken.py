@@ -20,12 +20,13 @@ from lab import Lab, LabHost, lab
 from lab.faults import TESTS, Injected, Turn
 from selftest.scenarios.suite import Run, suite
 from shipworthy.checks import catalogue
+from shipworthy.results import Result
 
 WELL = ("well", "fine")
 _ALL = catalogue([TESTS]).items()
 OF_FLEET = frozenset(id for id, check in _ALL if "fleet" in check.arguments)
 """The checks of a set of hosts: one result each."""
-CHECKS = frozenset(id for id, check in _ALL if check.arguments.isdisjoint({"item", "fleet"}))
+CHECKS = frozenset(id for id, check in _ALL if not check.each and "fleet" not in check.arguments)
 """Those that each host has for itself, whatever its policy names."""
 
 
@@ -80,8 +81,18 @@ class Faults:
     @pytest.fixture(scope="class")
     @classmethod
     def broken(cls) -> Iterator[Broken]:
-        with broken_fleet(cls.cases, *cls.arguments, policy=cls.policy) as made:
+        with cls.fleet() as made:
             yield made
+
+    @classmethod
+    def fleet(cls) -> AbstractContextManager[Broken]:
+        """The hosts, broken, and the run; of a subject whose hosts need more around them, its own."""
+        return broken_fleet(cls.cases, *cls.arguments, policy=cls.policy)
+
+    def told_of(self, broken: Broken, case: str) -> list[Result]:
+        """The results in which the fault of a case is told."""
+        turned = {turn.check for turn in broken.injected[case].turns if turn.host == case}
+        return [one for one in broken.run.results if one.host == case and one.check in turned]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "case" in metafunc.fixturenames:
@@ -92,8 +103,7 @@ class Faults:
         assert {turn for turn in broken.run.turned if turn.host == case} == declared, broken.run
 
     def test_one_line_names_the_culprit(self, broken: Broken, case: str) -> None:
-        turned = {turn.check for turn in broken.injected[case].turns if turn.host == case}
-        said = {one.message for one in broken.run.results if one.host == case and one.check in turned}
+        said = {one.message for one in self.told_of(broken, case)}
         assert not any("\n" in message for message in said)
         assert self.cases[case].says is None or any(re.search(self.cases[case].says or "", one) for one in said), said
 

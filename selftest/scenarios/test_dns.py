@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from lab import lab
 from lab.faults import TESTS, dns
 from lab.names import SERVERS, estate
 from lab.names.zones import LARGE, MEDIUM
-from selftest.scenarios.broken import OF_FLEET, WELL, Broken, Case
+from selftest.scenarios.broken import OF_FLEET, WELL, Broken, Case, Faults
 from selftest.scenarios.suite import suite
 from shipworthy.checks import catalogue
 from shipworthy.results import Result
@@ -117,72 +117,52 @@ def plays() -> str:
     return "".join(f"- {json.dumps(play)}\n" for play in said)
 
 
-@pytest.fixture(scope="module")
-def broken() -> Iterator[Broken]:
-    with lab(names=[*SERVERS, *CASES, *WELL]) as fleet, estate(fleet) as names, ExitStack() as faults:
-        hosts = {host.name: host for host in names.lab}
-        injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in CASES.items()}
-        run = suite(names.lab, "-m", "dns", faults=injected.values(), policy=names.policy + plays())
-        yield Broken(names.lab, injected, run)
+class TestFaults(Faults):
+    cases = CASES
 
+    @classmethod
+    @contextmanager
+    def fleet(cls) -> Iterator[Broken]:
+        with lab(names=[*SERVERS, *CASES, *WELL]) as fleet, estate(fleet) as names, ExitStack() as faults:
+            hosts = {host.name: host for host in names.lab}
+            injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in CASES.items()}
+            run = suite(names.lab, "-m", "dns", faults=injected.values(), policy=names.policy + plays())
+            yield Broken(names.lab, injected, run)
 
-def turned(broken: Broken, name: str) -> list[Result]:
-    """The results that a client's fault declares: its own, those of the name that it names, and those of all hosts."""
-    declared = {turn.check for turn in broken.injected[name].turns}
-    return [
-        result
-        for result in broken.run.results
-        if result.check in declared
-        and (result.host == name or result.check in OF_FLEET or (not result.host and result.item == NAMED.get(name)))
-    ]
+    def told_of(self, broken: Broken, case: str) -> list[Result]:
+        """In the host's own results, in those of the name that it names, and in those of all hosts."""
+        turned = {turn.check for turn in broken.injected[case].turns}
+        return [
+            one
+            for one in broken.run.results
+            if one.check in turned
+            and (one.host == case or one.check in OF_FLEET or (not one.host and one.item == NAMED.get(case)))
+        ]
 
+    @pytest.mark.parametrize("name", NAMED)
+    def test_what_is_said_of_a_zone_is_exactly_what_the_fault_declares(self, broken: Broken, name: str) -> None:
+        said = {(one.check, one.outcome) for one in broken.run.results if one.item == NAMED[name] and not one.host}
+        declared = {(turn.check, turn.outcome) for turn in broken.injected[name].turns if not turn.host}
+        assert {one for one in said if one[1] not in {"passed", "skipped"}} == declared, broken.run
 
-@pytest.mark.parametrize("name", CASES)
-def test_exactly_what_the_fault_declares_turns(broken: Broken, name: str) -> None:
-    declared = {turn for turn in broken.injected[name].turns if turn.host == name}
-    assert {turn for turn in broken.run.turned if turn.host == name} == declared, broken.run
+    def test_the_hosts_that_are_well_are_untouched(self, broken: Broken) -> None:
+        for name in (*WELL, *SERVERS):
+            outcomes = {one.outcome for one in broken.run.results if one.host == name}
+            assert outcomes, name
+            assert outcomes <= {"passed", "skipped"}, name
 
+    def test_where_all_is_well_every_check_is_judged_and_passes(self, broken: Broken) -> None:
+        """But that of all hosts, in which one has another view."""
+        judged = [
+            one
+            for one in broken.run.results
+            if one.host == WELL[0] or (one.host is None and one.item in {"www.example.test", "www.unsigned.test"})
+        ]
+        assert {one.check for one in judged if one.outcome == "passed"} == CHECKS - {"dns.same"}
 
-@pytest.mark.parametrize("name", NAMED)
-def test_what_is_said_of_a_zone_is_exactly_what_the_fault_declares(broken: Broken, name: str) -> None:
-    said = {(one.check, one.outcome) for one in broken.run.results if one.item == NAMED[name] and not one.host}
-    declared = {(turn.check, turn.outcome) for turn in broken.injected[name].turns if not turn.host}
-    assert {one for one in said if one[1] not in {"passed", "skipped"}} == declared, broken.run
+    def test_a_name_that_is_looked_up_here_is_judged_here(self, broken: Broken) -> None:
+        mine = {one.check: one.outcome for one in broken.run.results if one.item == "web.example.test"}
+        assert {mine[check] for check in ("dns.ipv4", "dns.ipv6", "dns.expected", "dns.dangling")} == {"passed"}
 
-
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.says])
-def test_its_message_names_the_culprit(broken: Broken, name: str) -> None:
-    said = [result.message for result in turned(broken, name)]
-    assert any(re.search(CASES[name].says or "", message) for message in said), said
-    assert not any("\n" in message for message in said)
-
-
-def test_nothing_but_the_declared_turns(broken: Broken) -> None:
-    assert broken.run.turned == {turn for injected in broken.injected.values() for turn in injected.turns}
-    assert broken.run.status == 1
-
-
-@pytest.mark.parametrize("name", [*WELL, *SERVERS])
-def test_the_hosts_that_are_well_are_untouched(broken: Broken, name: str) -> None:
-    mine = [result for result in broken.run.results if result.host == name]
-    assert mine
-    assert {result.outcome for result in mine} <= {"passed", "skipped"}
-
-
-def test_where_all_is_well_every_check_is_judged_and_passes(broken: Broken) -> None:
-    """But that of all hosts, in which one has another view."""
-    judged = [
-        result
-        for result in broken.run.results
-        if result.host == WELL[0] or (result.host is None and result.item in {"www.example.test", "www.unsigned.test"})
-    ]
-    assert {result.check for result in judged if result.outcome == "passed"} == CHECKS - {"dns.same"}
-
-
-def test_a_name_that_is_looked_up_here_is_judged_here(broken: Broken) -> None:
-    mine = {one.check: one.outcome for one in broken.run.results if one.item == "web.example.test"}
-    assert {mine[check] for check in ("dns.ipv4", "dns.ipv6", "dns.expected", "dns.dangling")} == {"passed"}
-
-
-def test_the_questions_of_the_run_are_told(broken: Broken) -> None:
-    assert re.search(r"dns: \d+ questions to \d+ name servers by \d+ hosts", broken.run.stdout), broken.run
+    def test_the_questions_of_the_run_are_told(self, broken: Broken) -> None:
+        assert re.search(r"dns: \d+ questions to \d+ name servers by \d+ hosts", broken.run.stdout), broken.run

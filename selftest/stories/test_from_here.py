@@ -32,17 +32,15 @@ def test_its_zone_is_known(item: Item, here):
 
 
 @check("dns.theirs", each="names")
-def test_it_has_an_address(item: Item, lookups, questions):
+def test_it_has_an_address(looked):
     '''It has.
 
     Why: of others we know nothing.
     Look: at it.
     '''
-    (server,) = lookups.servers
-    for said in server.udp:
-        question = questions[said.question]
-        if (question.name, question.type) == (item.name, "A"):
-            assert said.message >= 0, f"{server.address}: {said.error}"
+    assert not looked.mute, "; ".join(f"{server}: {why}" for server, why in looked.mute.items())
+    (answer,) = looked.of("A")
+    assert answer.data, str(answer)
 """
 NAMES = f"""
 plays:

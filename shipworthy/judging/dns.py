@@ -7,7 +7,7 @@ them, so that what many hosts find reads the same.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shipworthy.errors import NotMeasured
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 _MAPPED = "only IPv4-mapped addresses"
 _HOPS = 20
+
+
+def families_of(said: Name, estate: Collection[str]) -> list[Family]:
+    """Those in which the name has addresses: by itself, or as the estate does."""
+    return said.families or [family for family in FAMILIES if family in estate]
+
+
+def judged_families(said: Name, estate: Collection[str]) -> list[Family]:
+    """Those in which its addresses are compared with the declared ones: the same, and those of the declared ones."""
+    expected, declared = (
+        families_of(said, estate),
+        {ipaddress.ip_network(each).version for each in said.addresses or ()},
+    )
+    return [*expected, *(each for each in FAMILIES if VERSIONS[each] in declared and each not in expected)]
 
 
 def addresses_of(looked: Looked, family: Family) -> list[str]:
@@ -41,6 +55,19 @@ def undecided(looked: Looked, family: Family) -> list[str]:
     if not found and said and not knows(said) and not unasked(said.error):
         found = [f"{looked.name} {TYPES[family]}: {said.error} ({LIBRARY})"]
     return found
+
+
+def unresolved(looked: Looked, family: Family, *, expected: bool) -> list[str]:
+    """Why it has no address of a family, or nobody can say; that it has none is wrong where one is expected.
+
+    Raises NotMeasured where a server, of those that answer, was not asked.
+    """
+    if looked.lost:
+        return [looked.lost]
+    if failing := undecided(looked, family):
+        return failing
+    require(looked, TYPES[family])
+    return [lack(looked, family)] if expected and not addresses_of(looked, family) else []
 
 
 def lack(looked: Looked, family: Family) -> str:
@@ -70,6 +97,8 @@ def require(looked: Looked, *types: str) -> None:
 
 def unexpected(looked: Looked, expected: Name, families: Iterable[Family]) -> list[str]:
     """Answers that are not those that are declared."""
+    if looked.lost:
+        return [looked.lost]
     found: list[str] = []
     if expected.addresses:
         for family in families:
@@ -97,6 +126,8 @@ def disagreements(looked: Looked, expected: Name) -> list[str]:
 
 def presences(looked: Looked) -> list[str]:
     """Whoever does not say that there is no such name."""
+    if looked.lost:
+        return [looked.lost]
     found = [
         (LIBRARY, f"{TYPES[family]} {', '.join(said.addresses)}")
         for family, said in looked.libc.items()
@@ -130,6 +161,8 @@ def dangling(looked: Looked) -> list[str]:
 
 def reverses(looked: Looked, expected: Name) -> list[str]:
     """Addresses whose PTR is missing, or leads to a name that is not known to have them."""
+    if looked.lost:
+        return [looked.lost]
     found = []
     for address in expected.addresses or ():
         pointer = ipaddress.ip_address(address).reverse_pointer
@@ -152,11 +185,6 @@ def overriding(looked: Looked, expected: Name) -> list[str]:
     pinned = looked.reading.hosts_file.get(looked.name, [])
     known = {address for answers in looked.addresses.values() for answer in answers for address in answer.data}
     return [each for each in pinned if each not in known and not _declared(each, expected.addresses or [])]
-
-
-def asked_first(name: str, search: Sequence[str], ndots: int) -> list[str]:
-    """The names that the C library tries before `name` itself (resolv.conf(5), ndots)."""
-    return [f"{name}.{domain.strip('.')}" for domain in search] if name.count(".") < ndots else []
 
 
 def _givers(looked: Looked, family: Family) -> dict[str, set[str]]:

@@ -39,6 +39,7 @@ from shipworthy.vantage.iana import TRUST_ANCHORS
 from shipworthy.vantage.names import belongs
 
 State = Literal["secure", "insecure", "bogus"]
+_WORST_FIRST: Sequence[State] = ("bogus", "insecure", "secure")
 
 ALIASES = 8
 MUST_NOT = {1: "RSAMD5", 3: "DSA", 5: "RSASHA1", 6: "DSA-NSEC3-SHA1", 7: "RSASHA1-NSEC3-SHA1", 12: "ECC-GOST"}
@@ -56,6 +57,8 @@ class Chain:
     state: State
     reason: str
     """What breaks the chain, or where it ends: one line; empty where it is whole."""
+    zone: str
+    """The one that the name is in."""
     signatures: list[Signature] = field(default_factory=list)
     iterations: dict[str, int] = field(default_factory=dict)
     """NSEC3 iterations, by zone; zones without NSEC3 are left out."""
@@ -77,8 +80,7 @@ def judge(authority: Authority, name: str, anchors: Sequence[str] | None, now: d
     Raises NotMeasured where the zone was not come to, or none of its servers answered.
     """
     walk = _Walk(authority, now)
-    chain = Chain("secure", "", walk.signatures, walk.iterations, walk.weak)
-    states: list[tuple[State, str]] = []
+    states: list[tuple[State, str]] = [("secure", "")]
     for each in _with_aliases(authority, name):
         try:
             walk.to(each, anchors or TRUST_ANCHORS)
@@ -86,11 +88,8 @@ def judge(authority: Authority, name: str, anchors: Sequence[str] | None, now: d
             states.append(("bogus", str(broken)))
         except _Insecure as end:
             states.append(("insecure", str(end)))
-    for state in ("bogus", "insecure"):
-        for found, reason in states:
-            if found == state:
-                return Chain(found, reason, walk.signatures, walk.iterations, walk.weak)
-    return chain
+    state, reason = min(states, key=lambda each: _WORST_FIRST.index(each[0]))
+    return Chain(state, reason, authority.zone_of[name], walk.signatures, walk.iterations, walk.weak)
 
 
 class _Walk:

@@ -1,7 +1,7 @@
 """What was said of one name where it is looked up: by the C library, and by each name server.
 
-In: a reading of the dns probe, the questions that it answers, a name. Out: `Looked`. Answers are
-understood here, once each. A server that answers nothing that it is asked is told of once (`dns.nameservers`), and
+In: a reading of the dns probe, the questions that it answers, a name. Out: `Looked`. Answers are understood here,
+once each. A server that answers nothing that it is asked is told of once (`dns.nameservers`), and
 left out here, so that each name is judged by what is answered.
 """
 
@@ -20,6 +20,7 @@ from shipworthy.policy._dns_items import FAMILIES, Family
 from shipworthy.probes.dns import Dns, Question, Resolved, Said, Server
 from shipworthy.probes.parts.dns_answers import NO_TIME
 from shipworthy.probes.parts.resolv_conf import PATH
+from shipworthy.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from shipworthy.dns_messages import Reply
@@ -146,6 +147,16 @@ class Looked:
         for family, said in self.libc.items():
             lines.append(f"{LIBRARY} {TYPES[family]}: {', '.join(said.addresses) or said.error}")
         return lines + [f"{server}: {why}" for server, why in self.mute.items()]
+
+    def told(self, wrong: Iterable[str], *types: str) -> str:
+        """All that is wrong in one line, and below it what everybody said: of addresses, and of further types."""
+        return "\n".join(["; ".join(wrong), *self.evidence(*TYPES.values(), *types)])
+
+
+def asked_of(snapshot: Snapshot) -> list[Question]:
+    """The questions that a snapshot's reading answers, by whose indices it speaks of them."""
+    asked = snapshot.asked["probes"].get("dns", {})
+    return [Question(**question) for question in asked.get("questions", ())]
 
 
 def is_mute(server: Server) -> bool:

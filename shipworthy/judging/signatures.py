@@ -6,7 +6,7 @@ In: raw answers of a survey. Out: their records and signatures; a reason where a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -35,6 +35,19 @@ class Signature(NamedTuple):
     key_tag: int
     inception: datetime
     expiration: datetime
+
+    @property
+    def is_of_registry(self) -> bool:
+        """The root made it, or a top-level domain; of the Internet's, nobody here can renew it."""
+        return self.zone == "." or "." not in self.zone
+
+    @property
+    def life(self) -> timedelta:
+        """From beginning to end."""
+        return self.expiration - self.inception
+
+    def __str__(self) -> str:
+        return f"{self.covers}, key {self.key_tag} of {self.zone}: from {self.inception} to {self.expiration}"
 
 
 def why_not(zone: str, rrset: dns.rrset.RRset, signature: Any, keys: dns.rrset.RRset, now: float) -> str:

@@ -1,30 +1,61 @@
-"""One name in many hosts' eyes: who sees other addresses than most; and how answers to one host rotate.
+"""One name in many hosts' eyes: who sees other addresses than most.
 
-In: what each host sees; how often each address came first. Out: the odd ones; counts with the shares that they should
-have.
+In: hosts' policies, and what each said. Out: what each sees; the odd ones.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from shipworthy.judging.lookups import LIBRARY, TYPES, VERSIONS, Looked, knows
-from shipworthy.policy._dns_items import FAMILIES, Family
+from shipworthy.errors import NotMeasured
+from shipworthy.judging.lookups import TYPES, Looked, asked_of, knows
+from shipworthy.policy import HostPolicy
+from shipworthy.policy._dns_items import FAMILIES, Family, Name
+from shipworthy.snapshot import Snapshot
 
 View = frozenset[str]
 """The addresses that a host sees; empty where it is told that there are none."""
 
 
-class Layer(NamedTuple):
-    """How often each address was the first, at one place on the way to who uses it."""
+class Views(NamedTuple):
+    """What a set of hosts sees of the names that they are to see the same of."""
 
-    words: str
-    """`www.example.org A on the wire`."""
-    counts: Mapping[str, int]
-    shares: Mapping[str, int]
+    by_what: dict[str, dict[str, View]]
+    """By `www.example.org A`, then by host."""
+    missing: dict[str, str]
+    """Hosts that told nothing, and why."""
+
+    @property
+    def hosts(self) -> int:
+        """How many see one of these names, at most."""
+        return max(map(len, self.by_what.values()), default=0)
+
+    def odd(self) -> list[str]:
+        """A line for each of the odd ones."""
+        return [line for what, views in self.by_what.items() if len(views) > 2 for line in told_apart(what, views)]
+
+
+def views_of(policies: Mapping[str, HostPolicy], snapshot_of: Callable[[str], Snapshot]) -> Views:
+    """Of the names that each host's policy has it look up, but for those whose addresses are declared."""
+    views = Views({}, {})
+    for host, policy in policies.items():
+        names = {name: said for name, said in policy.dns.names.items() if _is_compared(said)}
+        if not names:
+            continue
+        try:
+            snapshot = snapshot_of(host)
+            reading = snapshot.reading("dns")
+        except NotMeasured as reason:
+            views.missing[host] = str(reason)
+            continue
+        questions = asked_of(snapshot)
+        for name, said in names.items():
+            looked = Looked(name, reading, questions, said.servers)
+            for family in FAMILIES:
+                if (addresses := view(looked, family)) is not None:
+                    views.by_what.setdefault(f"{name} {TYPES[family]}", {})[host] = addresses
+    return views
 
 
 def view(looked: Looked, family: Family) -> View | None:
@@ -60,16 +91,8 @@ def told_apart(what: str, views: Mapping[str, View]) -> list[str]:
     return [f"{what}: {host} sees {_listed(view)}, {others} {usual}" for host, view in odd.items()]
 
 
-def layers(looked: Looked, weights: Mapping[str, int]) -> Iterator[Layer]:
-    """On the wire, and as the C library gives them, which sorts addresses and so may undo what servers do."""
-    for family in FAMILIES:
-        shares = {each: share for each, share in weights.items() if ip_address(each).version == VERSIONS[family]}
-        if len(shares) < 2:
-            continue
-        what = f"{looked.name} {TYPES[family]}"
-        yield Layer(f"{what} on the wire", Counter(looked.firsts(family)), shares)
-        if looked.servers is None:
-            yield Layer(f"{what} of {LIBRARY}", looked.reading.libc_firsts.get(f"{looked.name}/{family}", {}), shares)
+def _is_compared(said: Name) -> bool:
+    return said.vantage == "host" and not said.must_not_exist and not said.addresses
 
 
 def _listed(view: View) -> str:

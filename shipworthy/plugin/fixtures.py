@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,7 +25,8 @@ from shipworthy.snapshot import Facts, Login, Previous
 
 if TYPE_CHECKING:
     from shipworthy.here import Here
-    from shipworthy.probes.dns import Dns, Question
+    from shipworthy.judging.dnssec import Chain
+    from shipworthy.judging.lookups import Looked
 
 
 def provide(config: pytest.Config) -> None:
@@ -69,9 +70,7 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
 
     def item(shipworthy_host: str, shipworthy_item: Named) -> Item[Any]:
         """The thing that the check is made for, with what the host's policy says of it."""
-        named = shipworthy_item
-        subject = config.stash[RUN].policies[shipworthy_host].subjects[named.subject]
-        return Item(named.name, getattr(subject, named.field)[named.name])
+        return Item(shipworthy_item.name, _said_of(config.stash[RUN].policies[shipworthy_host], shipworthy_item))
 
     def fleet() -> Fleet:
         """Every host of the run at once, for checks of a set of hosts."""
@@ -89,18 +88,21 @@ def _from_here(config: pytest.Config) -> tuple[Callable[..., Any], ...]:
         """What was measured from here, the machine that runs the checks; waits for it."""
         return from_here.measured(config.stash[RUN])
 
-    def lookups(shipworthy_host: str, shipworthy_item: Named) -> Dns:
-        """What was said of the item's name where it is looked up: on the host, or here (`vantage: here`)."""
-        return cast("Dns", from_here.looked_up(config.stash[RUN], shipworthy_host, shipworthy_item).reading("dns"))
+    def looked(shipworthy_host: str, shipworthy_item: Named) -> Looked:
+        """All that was said of the item's name where it is looked up: on the host, or here (`vantage: here`)."""
+        run = config.stash[RUN]
+        said = _said_of(run.policies[shipworthy_host], shipworthy_item)
+        return from_here.looked_up(run, shipworthy_host, shipworthy_item.name, said)
 
-    def questions(shipworthy_host: str, shipworthy_item: Named) -> list[Question]:
-        """The questions that `lookups` answers, by whose indices it speaks of them."""
-        from shipworthy.probes.dns import Question  # only for those who ask
+    def chain(shipworthy_host: str, shipworthy_item: Named) -> Chain:
+        """Whether the item's name is signed by whom the root vouches for, at the time that checks are told."""
+        return from_here.vouched_for(config.stash[RUN], shipworthy_host, shipworthy_item.name)
 
-        asked = from_here.looked_up(config.stash[RUN], shipworthy_host, shipworthy_item).asked["probes"]
-        return [Question(**question) for question in asked.get("dns", {}).get("questions", ())]
+    return here, looked, chain
 
-    return here, lookups, questions
+
+def _said_of(policy: HostPolicy, named: Named) -> Any:
+    return getattr(policy.subjects[named.subject], named.field)[named.name]
 
 
 def _reading_of(subject: str, config: pytest.Config) -> Callable[..., Any]:

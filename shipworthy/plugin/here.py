@@ -18,6 +18,9 @@ from shipworthy.report.run import replace_file
 
 if TYPE_CHECKING:
     from shipworthy.here import Here, Names
+    from shipworthy.judging.dnssec import Chain
+    from shipworthy.judging.lookups import Looked
+    from shipworthy.policy._dns_items import Name
     from shipworthy.probes import dns
 
 SUBJECT = "dns."
@@ -58,11 +61,19 @@ def measured(run: Run) -> Here:
     return run.here
 
 
-def looked_up(run: Run, host: str, named: Any) -> Any:
-    """The snapshot in which a name of a host's policy was looked up: the host's, or this machine's."""
-    if getattr(run.policies[host].subjects[named.subject], named.field)[named.name].vantage == "here":
-        return measured(run).looking()
-    return run.snapshot(host)
+def looked_up(run: Run, host: str, name: str, said: Name) -> Looked:
+    """What was said of a name where a host's policy has it looked up: on the host, or on this machine."""
+    from shipworthy.judging.lookups import Looked, asked_of
+
+    snapshot = measured(run).looking() if said.vantage == "here" else run.snapshot(host)
+    return Looked(name, snapshot.reading("dns"), asked_of(snapshot), said.servers)
+
+
+def vouched_for(run: Run, host: str, name: str) -> Chain:
+    """The chain from the trust anchors of a host's policy to a name."""
+    from shipworthy.judging import dnssec
+
+    return dnssec.judge(measured(run).authority, name, run.policies[host].dns.trust_anchors, run.at)
 
 
 def _store(run: Run) -> None:

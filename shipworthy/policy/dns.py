@@ -60,7 +60,8 @@ class Policy(SubjectPolicy):
         fail_below="12 h",
         check="signatures",
         words="until a signature ends",
-        says="The remaining life of the RRSIG that ends first, of those on the way from the root to the name.",
+        says="The remaining life of the RRSIG that ends first, on the way from the root to the name; without those "
+        "that the Internet's root and its top-level domains made, which nobody here can renew.",
         source="Zonemaster DNSSEC04: 12 h is short; 3 days is a weekend",
     )
     signature_life: Limit = limit(
@@ -68,7 +69,7 @@ class Policy(SubjectPolicy):
         warn_above="180 d",
         check="signatures",
         words="life of a signature",
-        says="From inception to expiration: a long one can be replayed for as long.",
+        says="From inception to expiration, of the same signatures: a long one can be replayed for as long.",
         source="Zonemaster DNSSEC04: 180 days",
     )
     nsec3_iterations: Limit = limit(
