@@ -34,7 +34,7 @@ for port in sys.argv[1:]:
     Thread(target=serve, args=(int(port),)).start()
 """
 _CONNECT = """
-import errno, signal, socket, sys, time
+import errno, signal, socket, sys
 bound, most, address, *ports = sys.argv[1:]
 held = []
 while len(held) < int(most):
@@ -44,11 +44,9 @@ while len(held) < int(most):
             one.bind((bound, 0))
         one.connect((address, int(ports[len(held) % len(ports)])))
     except OSError as error:
-        if error.errno not in (errno.EADDRNOTAVAIL, errno.EADDRINUSE):
-            raise
-        one.close()
-        time.sleep(0.2)  # all are spent, but for one perhaps that somebody gives back: programs try again too
-        continue
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EADDRINUSE):
+            break
+        raise
     held.append(one)
 signal.pause()
 """
@@ -109,7 +107,7 @@ def ports_used_up(host: LabHost, port: int = 5432) -> Iterator[None]:
     with _service(host, port), _range(host), _python(host, _CONNECT, "", "1000", HERE, str(port)):
         _wait_for(host, "established", port, _WIDTH)
         tried = host.run(
-            ["python3", "-c", _CONNECT.replace("time.sleep(0.2)", "sys.exit(7)"), "", "1", HERE, str(port)], check=False
+            ["python3", "-c", _CONNECT.replace("break", "sys.exit(7)"), "", "1", HERE, str(port)], check=False
         )
         confirm(tried.returncode == 7, host, "another connection finds a port")
         yield
