@@ -21,24 +21,25 @@ RANGE = (40000, 40099)
 _WIDTH = RANGE[1] - RANGE[0] + 1
 
 _SERVE = """
-import socket, sys
+import contextlib, socket, sys
 from threading import Thread
 def serve(port):
     with socket.create_server(("", port), backlog=1024) as listener:
         while True:
             Thread(target=wait_for, args=(listener.accept()[0],), daemon=True).start()
 def wait_for(peer):
-    with peer:
+    with peer, contextlib.suppress(ConnectionResetError):
         peer.recv(1)
 for port in sys.argv[1:]:
     Thread(target=serve, args=(int(port),)).start()
 """
 _CONNECT = """
-import errno, signal, socket, sys
+import errno, signal, socket, struct, sys
 bound, most, address, *ports = sys.argv[1:]
 held = []
 while len(held) < int(most):
     one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end leaves no TIME_WAIT behind
     try:
         if bound:
             one.bind((bound, 0))
