@@ -100,7 +100,7 @@ class Looked:
 
     @cached_property
     def lost(self) -> str:
-        """Why nothing at all is known of it, in one line; empty where something is.
+        """Why nothing at all is known of it, in one line that is the same for all names; empty where something is.
 
         Raises NotMeasured where nobody could be asked.
         """
@@ -109,8 +109,8 @@ class Looked:
         silent = {server: why for server, why in self.mute.items() if not unasked(why)}
         told = [f"{why} ({', '.join(servers)})" for why, servers in by_words(silent.items()).items()]
         if told:
-            return f"{self.name}: no name server answers: {'; '.join(told)}"
-        raise NotMeasured(f"{self.name}: {self._why_nobody()}")
+            return f"no name server answers: {'; '.join(told)}"
+        raise NotMeasured(self._why_nobody())
 
     def _why_nobody(self) -> str:
         if self.mute:

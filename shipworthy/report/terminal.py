@@ -64,6 +64,8 @@ def _headline(finding: Finding, hosts_total: int) -> str:
         message += f" (so {plural(finding.also, 'other check')} could not be measured)"
     if finding.first.note:
         message += f" ({terminal(finding.first.note, 200)})"
+    if finding.of_items:
+        message += f" ({terminal(some(finding.items), 500)})"
     if len(finding.hosts) > 1:
         return f"{what}  {message}: {of_hosts(finding.hosts, hosts_total)}"
     host = terminal(finding.hosts[0], 120) if finding.hosts else ""
