@@ -575,6 +575,23 @@ def test_below_the_message_stands_what_everybody_said() -> None:
     )
 
 
+def test_below_the_message_stand_aliases_and_whom_a_stub_asks() -> None:
+    world = World(libc={"ipv4": NONAME, "ipv6": NONAME}, servers=[FIRST], more={"upstreams": [SECOND]})
+    case = Case("failed", "empty.example.org has no AAAA", world, "empty.example.org", families=("ipv6",))
+    assert told(case, "test_resolves_on_ipv6").evidence == (
+        f"{FIRST} A: alias of nothing.example.org, no A",
+        f"{FIRST} AAAA: alias of nothing.example.org, no AAAA",
+        "the C library A: EAI_NONAME",
+        "the C library AAAA: EAI_NONAME",
+        f"this host's stub resolver asks {SECOND}",
+    )
+
+
+def test_pytest_shows_no_reading_for_each_name_that_fails() -> None:
+    looked = Looked(NAME, reading_of(World(), Request()), [Question(NAME, "A", "")])
+    assert repr(looked) == f"Looked(name='{NAME}', servers=None)"
+
+
 def test_an_older_run_had_not_asked() -> None:
     """A replay judges by today's policy what was asked by another."""
     reading = reading_of(World(), Request())
