@@ -60,6 +60,11 @@ def test_the_same_words_about_items_that_they_do_not_name_are_one_line() -> None
     )
 
 
+def test_an_item_that_the_words_do_not_name_is_named_for_many_hosts_too() -> None:
+    results = [replace(result, message="no name server answers") for result in aaaa(HOSTS)]
+    assert told(results, 40).endswith("  no name server answers (www.example.org): 40 of 40 hosts\n")
+
+
 def test_what_is_of_no_item_stands_before_what_is_of_items() -> None:
     items = [replace(result, message=f"{number}") for number, result in enumerate(aaaa(["web0"]) * 99)]
     of_host = fleet.result("web0", "dns", "every_nameserver_answers", "failed", "name server 10.0.0.1: refused")
