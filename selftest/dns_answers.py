@@ -144,7 +144,7 @@ def reading_of(world: World, request: Request) -> Dns:
             samples[str(number)] = [index(each) for each in rotated]
     return Dns(
         resolver=world.resolver,
-        upstreams=[],
+        upstreams=world.more.get("upstreams", []),
         sources=world.more.get("sources", ["files", "dns"]),
         hosts_file=world.more.get("hosts_file", {}),
         libc={name: _libc(world, name) for name in request.names},

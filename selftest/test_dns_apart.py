@@ -176,3 +176,5 @@ def test_the_questions_of_a_run_are_told() -> None:
     questions.add(Snapshot("d", "", "local", Login({}, None), {"probes": {}}, None))
     questions.add(Snapshot("e", "", "local", Login({}, None), {"probes": {"dns": {}}}, None))
     assert questions.notices() == ["dns: 96 questions to 3 name servers by 2 hosts"]
+    questions.add(snapshot_of("here", World(servers=(OWN,), dead={OWN: SILENT}), request, asked=4), from_here=True)
+    assert questions.notices() == ["dns: 100 questions to 3 name servers by 2 hosts and from here"]

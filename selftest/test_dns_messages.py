@@ -216,7 +216,7 @@ def test_any_text_is_a_name_or_says_why_not(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a..b", "x" * 64 + ".org", ".".join(["a" * 60] * 5), "a b.org", "-\u200d-.org", "a/b"]
+    "text", ["", "a..b", "x" * 64 + ".org", ".".join(["a" * 60] * 5), "a b.org", "-\u200d-.org", "a/b", "10.0.0.1"]
 )
 def test_what_is_no_name_says_why(text: str) -> None:
     with pytest.raises(NoName, match=r"^is no DNS name: "):

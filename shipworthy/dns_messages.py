@@ -86,6 +86,8 @@ def ascii_name(text: str) -> str:
     for label in name.labels:
         if not all(character in _HOST_CHARACTERS for character in label.lower()):
             raise NoName("is no DNS name: a label holds what no host name has")
+    if name.labels[:-1] and name.labels[-2].isdigit():
+        raise NoName("is no DNS name: it ends in a number, as an address does")
     return _told(name)
 
 

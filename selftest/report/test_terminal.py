@@ -48,6 +48,29 @@ def test_the_same_words_about_another_item_are_another_finding() -> None:
     assert told([*aaaa(HOSTS), other], 40).count("\n") == 2
 
 
+def test_the_same_words_about_items_that_they_do_not_name_are_one_line() -> None:
+    results = [
+        replace(result, item=f"n{number}.example.org", message="no name server answers")
+        for number in range(200)
+        for result in aaaa(HOSTS[:2])
+    ]
+    assert told(results, 2) == (
+        "FAILED  dns.resolves_on_ipv6  no name server answers"
+        " (n0.example.org, n1.example.org, n2.example.org, n3.example.org, n4.example.org and 195 more): 2 of 2 hosts\n"
+    )
+
+
+def test_an_item_that_the_words_do_not_name_is_named_for_many_hosts_too() -> None:
+    results = [replace(result, message="no name server answers") for result in aaaa(HOSTS)]
+    assert told(results, 40).endswith("  no name server answers (www.example.org): 40 of 40 hosts\n")
+
+
+def test_what_is_of_no_item_stands_before_what_is_of_items() -> None:
+    items = [replace(result, message=f"{number}") for number, result in enumerate(aaaa(["web0"]) * 99)]
+    of_host = fleet.result("web0", "dns", "every_nameserver_answers", "failed", "name server 10.0.0.1: refused")
+    assert told([*items, of_host], 2).startswith("FAILED  web0  dns.every_nameserver_answers  name server 10.0.0.1")
+
+
 def test_unreachable_hosts_take_one_line_each() -> None:
     results = []
     for host in HOSTS[:3]:

@@ -52,6 +52,7 @@ def test_without_them_nobody_is_reached(fleet: Lab, tmp_path: Path) -> None:
     run = by_dead_names(fleet, tmp_path)
     assert logins(run) == {"failed"}, run
     assert "resolve: db.nowhere.invalid" in run.stdout
+    assert "note: no address was found for db, web: --addresses-from=latest" in run.stdout
 
 
 @pytest.mark.parametrize("link", ["paramiko", "openssh"])

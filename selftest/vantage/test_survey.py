@@ -192,7 +192,7 @@ def test_without_any_network_it_ends_at_once() -> None:
         begun = time.monotonic()
         authority = nowhere.run(lambda: survey({"www.example.org": ["A"]}))
         assert time.monotonic() - begun < 1
-    assert authority.stopped == {"www.example.org": ".: no route to any of its servers"}
+    assert authority.stopped == {"www.example.org": "the root: no route to any of its servers"}
     assert authority.unroutable == {"ipv4": "no route", "ipv6": "no route"}
 
 

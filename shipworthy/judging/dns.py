@@ -89,10 +89,16 @@ def require(looked: Looked, *types: str) -> None:
     for type in types:
         for answer in looked.of(type):
             if answer.unknown:
-                raise NotMeasured(f"{looked.name} {type}: {answer.server}: {answer.error}")
+                raise NotMeasured(_unknown(answer, f"{looked.name} {type}"))
     for family, said in looked.libc.items():
         if TYPES[family] in types and unasked(said.error):
-            raise NotMeasured(f"{looked.name} {TYPES[family]}: {LIBRARY}: {said.error}")
+            raise NotMeasured(f"{LIBRARY}: {said.error}")
+
+
+def _unknown(answer: Answer, what: str) -> str:
+    """That nothing follows from it; where nothing was asked, in words that are the same for all names."""
+    told = f"{answer.server}: {answer.error}"
+    return told if unasked(answer.said.error) else f"{what}: {told}"
 
 
 def unexpected(looked: Looked, expected: Name, families: Iterable[Family]) -> list[str]:
@@ -177,7 +183,7 @@ def require_pointers(looked: Looked, expected: Name) -> None:
     for address in expected.addresses or ():
         for answer in looked.of("PTR", ipaddress.ip_address(address).reverse_pointer):
             if answer.unknown:
-                raise NotMeasured(f"{looked.name}: {address} PTR: {answer.server}: {answer.error}")
+                raise NotMeasured(_unknown(answer, f"{looked.name}: {address} PTR"))
 
 
 def overriding(looked: Looked, expected: Name) -> list[str]:

@@ -11,7 +11,7 @@ import base64
 import binascii
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ LIBRARY = "the C library"
 FOUND = frozenset({"NOERROR", "NXDOMAIN"})
 """The codes of an answer; with any other, a server says that it could or would not answer."""
 
+_ALIASES_SHOWN = 5
 _SILENT = ("EAI_AGAIN", "EAI_FAIL", "EAI_SYSTEM", "no answer ", "not asked: the C library answered none ")
 
 
@@ -65,8 +66,11 @@ class Answer:
         return tuple(each for each in found if not (self.type == "AAAA" and each.startswith(MAPPED)))
 
     def __str__(self) -> str:
+        aliases = self.reply.data("CNAME")[:_ALIASES_SHOWN] if self.reply and self.type != "CNAME" else ()
+        found = ", ".join(self.data) or (f"no {self.type}" if self.status == "NOERROR" else self.status)
+        told = ", ".join([*(f"alias of {each.rstrip('.')}" for each in aliases), found])
         why = f" ({self.reply.errors[0]})" if self.reply and self.reply.errors else ""
-        return f"{self.server} {self.type}: {', '.join(self.data) or self.status}{why}"
+        return f"{self.server} {self.type}: {told}{why}"
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,8 @@ class Looked:
     """All that is known of a name."""
 
     name: str
-    reading: Dns
-    questions: Sequence[Question]
+    reading: Dns = field(repr=False)  # pytest shows a failing claim's values: 200 names' answers for each of them
+    questions: Sequence[Question] = field(repr=False)
     servers: list[str] | None = None
     """As the policy has them: None for the host's own."""
 
@@ -101,7 +105,7 @@ class Looked:
 
     @cached_property
     def lost(self) -> str:
-        """Why nothing at all is known of it, in one line; empty where something is.
+        """Why nothing at all is known of it, in one line that is the same for all names; empty where something is.
 
         Raises NotMeasured where nobody could be asked.
         """
@@ -110,8 +114,8 @@ class Looked:
         silent = {server: why for server, why in self.mute.items() if not unasked(why)}
         told = [f"{why} ({', '.join(servers)})" for why, servers in by_words(silent.items()).items()]
         if told:
-            return f"{self.name}: no name server answers: {'; '.join(told)}"
-        raise NotMeasured(f"{self.name}: {self._why_nobody()}")
+            return f"no name server answers: {'; '.join(told)}"
+        raise NotMeasured(self._why_nobody())
 
     def _why_nobody(self) -> str:
         if self.mute:
@@ -146,7 +150,10 @@ class Looked:
         lines = [str(answer) for type in types or TYPES.values() for answer in self.of(type)]
         for family, said in self.libc.items():
             lines.append(f"{LIBRARY} {TYPES[family]}: {', '.join(said.addresses) or said.error}")
-        return lines + [f"{server}: {why}" for server, why in self.mute.items()]
+        lines += [f"{server}: {why}" for server, why in self.mute.items()]
+        if self.reading.upstreams and self.servers is None:
+            lines.append(f"this host's stub resolver asks {', '.join(self.reading.upstreams)}")
+        return lines
 
     def told(self, wrong: Iterable[str], *types: str) -> str:
         """All that is wrong in one line, and below it what everybody said: of addresses, and of further types."""

@@ -1,7 +1,7 @@
 """`--addresses-from`: hosts are connected to where an earlier run reached them, so that nothing depends on DNS.
 
 In: the inventory, and the runs that were stored. Out: the same inventory, its hosts with `known_at`; a notice of those
-of which no run knows an address.
+of which no run knows an address, and one that `--addresses-from` would help.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shipworthy import snapshot as snapshots
 from shipworthy.errors import ReplayError, UsageError
 from shipworthy.inventory import Host, Inventory
 from shipworthy.report.run import file_name
 from shipworthy.report.text import some
+from shipworthy.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from shipworthy.plugin.options import Options
 
 RUNS = 20
 """How many runs back an address is looked for: the newest ones may have been made without DNS, too."""
@@ -31,6 +36,19 @@ def at_known_addresses(inventory: Inventory, directory: Path) -> Inventory:
     unknown = [host.name for host in hosts if _has_a_name(host) and host.known_at is None]
     notice = f"--addresses-from: no run knows where {some(unknown)} was reached: its name is looked up"
     return replace(inventory, hosts=hosts, notices=(*inventory.notices, *([notice] if unknown else [])))
+
+
+def is_unresolved(snapshot: Snapshot) -> bool:
+    """Whether the host was not reached because its name leads nowhere."""
+    return snapshot.login.failed is not None and snapshot.login.failed.rung == "resolve"
+
+
+def notices(unresolved: list[str], options: Options) -> list[str]:
+    """What there is to be done about it."""
+    if not unresolved or options.addresses_from:
+        return []
+    names = some(sorted(unresolved))
+    return [f"no address was found for {names}: --addresses-from=latest reaches hosts where an earlier run did"]
 
 
 def _known(host: Host, runs: list[Path]) -> Host:

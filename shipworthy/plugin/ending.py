@@ -22,7 +22,7 @@ import pytest
 
 from shipworthy import __version__
 from shipworthy.errors import ShipworthyError
-from shipworthy.plugin import here
+from shipworthy.plugin import addresses, here
 from shipworthy.plugin.cases import Case, case_of
 from shipworthy.plugin.session import Files, Run
 from shipworthy.policy.language import waivers
@@ -97,6 +97,7 @@ def finish(run: Run, session: pytest.Session) -> None:
     if run.collector:
         run.notices += run.collector.notices()
     run.notices += run.questions.notices()
+    run.notices += addresses.notices(run.unresolved, run.options)
     if run.policy:
         run.notices += waivers.notices(run.policy.waivers, run.used_waivers, run.judged_checks, run.at.date())
     with run.files.writing() as files:

@@ -56,7 +56,7 @@ def measured(run: Run) -> Here:
 
         run.here = run.measuring.result() if run.measuring else Here()
         if run.here.snapshot and not run.options.replay:
-            run.questions.add(run.here.snapshot)
+            run.questions.add(run.here.snapshot, from_here=True)
         _store(run)
     return run.here
 

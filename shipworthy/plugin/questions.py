@@ -1,6 +1,7 @@
 """What a run cost name servers: a budget that is told.
 
-In: snapshots, as they come. Out: a line for the run's notices: `dns: 96 questions to 3 name servers by 4 hosts`.
+In: snapshots, as they come. Out: a line for the run's notices: `dns: 96 questions to 3 name servers by 4 hosts and
+from here`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ class Questions:
     count: int = 0
     servers: set[str] = field(default_factory=set)
     hosts: int = 0
+    from_here: bool = False
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Those of one host more."""
+    def add(self, snapshot: Snapshot, *, from_here: bool = False) -> None:
+        """Those of one host more, or of this machine."""
         if SUBJECT not in snapshot.asked["probes"]:
             return
         try:
@@ -32,14 +34,16 @@ class Questions:
         if reading.asked:
             self.count += reading.asked
             self.servers.update(server.address for server in reading.servers)
-            self.hosts += 1
+            self.hosts += not from_here
+            self.from_here |= from_here
 
     def notices(self) -> list[str]:
         """Nothing where nothing was asked."""
         if not self.count:
             return []
-        by = _plural(self.hosts, "host")
-        return [f"dns: {_plural(self.count, 'question')} to {_plural(len(self.servers), 'name server')} by {by}"]
+        by = [f"by {_plural(self.hosts, 'host')}"] if self.hosts else []
+        who = " and ".join([*by, *(["from here"] if self.from_here else [])])
+        return [f"dns: {_plural(self.count, 'question')} to {_plural(len(self.servers), 'name server')} {who}"]
 
 
 def _plural(count: int, noun: str) -> str:

@@ -26,7 +26,7 @@ from shipworthy.collect import Collector, Request
 from shipworthy.errors import NotMeasured, Problem, ReplayError
 from shipworthy.inventory import Host, Inventory, Redaction
 from shipworthy.plugin import replay
-from shipworthy.plugin.addresses import at_known_addresses
+from shipworthy.plugin.addresses import at_known_addresses, is_unresolved
 from shipworthy.plugin.cases import Case
 from shipworthy.plugin.options import DEFAULT_INVENTORY, Options, told_time
 from shipworthy.plugin.questions import Questions
@@ -91,6 +91,8 @@ class Run:
     collector: Collector | None = None
     measuring: Measuring | None = None
     questions: Questions = field(default_factory=Questions)
+    unresolved: list[str] = field(default_factory=list)
+    """Hosts that were not reached because their name leads nowhere."""
     here: Here | None = None
     """What was measured from here, once that is there."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
@@ -170,6 +172,8 @@ class Run:
         if not self.options.replay:
             snapshot = self._without_secrets(snapshot.remembering(self._last(snapshot)))
             self.questions.add(snapshot)
+            if is_unresolved(snapshot):
+                self.unresolved.append(snapshot.host)
         self.snapshots[snapshot.host] = snapshot
         if self.files and not self.files.unwritten:
             with self.files.writing() as files:

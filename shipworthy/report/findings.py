@@ -35,6 +35,9 @@ NEEDS_ROOT = "this user may not see what they judge by: needs root"
 UNREACHABLE = "test_host_is_reachable"
 """The test whose failure explains every error of its host."""
 
+_FOLDED = 20
+"""How many times the room there is for findings that are folded further at the end."""
+
 
 @dataclass
 class Tally:
@@ -85,6 +88,11 @@ class Finding:
     def first(self) -> Result:
         return self.examples[0]
 
+    @property
+    def of_items(self) -> bool:
+        """Whether it is one claim of several items, which its words do not name."""
+        return len(self.checks) == 1 and len(self.items) > 1
+
     def add(self, result: Result) -> None:
         self.count += 1
         _add_new(self.checks, result.check)
@@ -116,7 +124,7 @@ class Findings:
         self._room = room
         self._claims: dict[tuple[object, ...], Finding] = {}
         self._reasons: dict[tuple[object, ...], Finding] = {}
-        self._kept: Counter[Outcome] = Counter()
+        self._kept: Counter[tuple[Outcome, bool]] = Counter()
         self._turned_away: Counter[Outcome] = Counter()
         self.left_out: Counter[Outcome] = Counter()
 
@@ -129,11 +137,12 @@ class Findings:
         groups = self._reasons if reason else self._claims
         finding = groups.get(key)
         if finding is None:
-            # Errors are folded further at the end, so more of them are kept until then.
-            if self._kept[result.outcome] >= self._room.get(result.outcome, 0) * (20 if reason else 1):
+            folded = reason or _is_of_items(result)
+            kind = result.outcome, folded
+            if self._kept[kind] >= self._room.get(result.outcome, 0) * (_FOLDED if folded else 1):
                 self._turned_away[result.outcome] += 1
                 return
-            self._kept[result.outcome] += 1
+            self._kept[kind] += 1
             finding = groups[key] = Finding(result.outcome, result.message)
         finding.add(result)
         if reason and result.message != finding.message:
@@ -145,7 +154,7 @@ class Findings:
         return self
 
     def told(self) -> list[Finding]:
-        """The findings, worst first, those of most hosts first within an outcome."""
+        """The findings, worst first; within an outcome, those of most hosts first, and of these what is of no item."""
         claims = {key: _copy(finding) for key, finding in self._claims.items()}
         unreachable = {
             finding.hosts[0]: finding
@@ -159,8 +168,7 @@ class Findings:
                 claims[("reason", *finding.hosts, finding.message)] = _copy(finding)
             else:
                 claims.setdefault(_claim(finding.first), Finding("error", finding.message)).merge(finding)
-        order = sorted(claims.values(), key=lambda finding: (WORST_FIRST.index(finding.outcome), -len(finding.hosts)))
-        return self._within_room(order)
+        return self._within_room(sorted(_folded(claims.values()), key=_rank))
 
     def _within_room(self, findings: list[Finding]) -> list[Finding]:
         used: Counter[Outcome] = Counter()
@@ -184,6 +192,28 @@ def _claim(result: Result) -> tuple[object, ...]:
     if result.test == UNREACHABLE and result.outcome == "failed":
         return result.outcome, result.check, result.message, result.host  # told host by host
     return result.outcome, result.check, result.item, result.message, result.note
+
+
+def _is_of_items(result: Result) -> bool:
+    """Whether its words may be those about other items too: they do not name its own."""
+    return result.item is not None and result.item not in result.message
+
+
+def _folded(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """With one finding for all items of the same hosts of which the same words are said."""
+    found: dict[tuple[object, ...], Finding] = {}
+    for finding in findings:
+        first = finding.first
+        key: tuple[object, ...] = (id(finding),)
+        if _is_of_items(first):
+            key = finding.outcome, *finding.checks, finding.message, first.note, frozenset(finding.hosts)
+        if found.setdefault(key, finding) is not finding:
+            found[key].merge(finding)
+    return found.values()
+
+
+def _rank(finding: Finding) -> tuple[int, int, bool]:
+    return WORST_FIRST.index(finding.outcome), -len(finding.hosts), bool(finding.items)
 
 
 def _copy(finding: Finding) -> Finding:

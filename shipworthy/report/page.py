@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from shipworthy.report.findings import WORST_FIRST, Finding, Tally, counts_in_words, worst
 from shipworthy.report.measures import bounds, quantity
-from shipworthy.report.text import duration, html, plural, visible
+from shipworthy.report.text import duration, html, plural, some, visible
 from shipworthy.results import Outcome
 
 ASSETS = Path(__file__).with_name("page_assets")
@@ -220,7 +220,7 @@ class Page:
         about = f'data-outcome="{outcome}" data-hosts="{numbers}" data-subjects="{html(subjects)}"'
         rank = WORST_FIRST.index(outcome)
         check = finding.checks[0] if len(finding.checks) == 1 else plural(len(finding.checks), "check")
-        item = f"<small>{html(finding.items[0], 200)}</small>" if len(finding.items) == 1 else ""
+        item = f"<small>{html(some(finding.items), 200)}</small>" if len(finding.items) == 1 or finding.of_items else ""
         message = html(finding.message or "no message", 500) + (
             f" <small>So {plural(finding.also, 'other check')} of this host could not be measured.</small>"
             if finding.also

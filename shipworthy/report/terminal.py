@@ -64,12 +64,20 @@ def _headline(finding: Finding, hosts_total: int) -> str:
         message += f" (so {plural(finding.also, 'other check')} could not be measured)"
     if finding.first.note:
         message += f" ({terminal(finding.first.note, 200)})"
-    if len(finding.hosts) > 1:
+    many = len(finding.hosts) > 1
+    if finding.of_items or (many and _is_untold(finding)):
+        message += f" ({terminal(some(finding.items), 500)})"
+    if many:
         return f"{what}  {message}: {of_hosts(finding.hosts, hosts_total)}"
     host = terminal(finding.hosts[0], 120) if finding.hosts else ""
     item = terminal(finding.items[0], 120) if len(finding.items) == 1 else ""
     where = "/".join(part for part in (host, item) if part)
     return f"{where}  {what}  {message}" if where else f"{what}  {message}"
+
+
+def _is_untold(finding: Finding) -> bool:
+    """Whether its words leave out what they are said of."""
+    return len(finding.items) == 1 and finding.items[0] not in finding.message
 
 
 def of_hosts(hosts: list[str], total: int) -> str:

@@ -302,10 +302,11 @@ def _serials(cut: _Cut) -> set[str]:
 
 
 def _why_stopped(cut: _Cut, told: Sequence[Asked], *, time_is_up: bool) -> str:
+    zone = "the root" if cut.name == "." else cut.name
     if not told:
-        return f"{cut.name}: its name servers have no addresses"
+        return f"{zone}: its name servers have no addresses"
     if time_is_up:
-        return f"{cut.name}: the time was up"
+        return f"{zone}: the time was up"
     if all(asked.error == NO_ROUTE for asked in told):
-        return f"{cut.name}: no route to any of its servers"
-    return f"{cut.name}: none of its servers answers"
+        return f"{zone}: no route to any of its servers"
+    return f"{zone}: none of its servers answers"

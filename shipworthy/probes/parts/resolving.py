@@ -18,6 +18,8 @@ from shipworthy.probes.runtime import child
 FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 _THREADS = 64
+_STARTING = 0.1
+"""Seconds that a child with its threads needs until all have asked."""
 _STACK = 256 * 1024
 _KEPT = 64
 """Addresses of one name."""
@@ -58,6 +60,8 @@ class Resolving:
         self._again = _affordable(self._lookups, samples, budget, reserved)
         self._budget = budget
         self._wait = wait
+        # Those that begin at once have had their time when it is over: the wait is an engineer's, when DNS is down.
+        self._until = wait + (BEYOND if len(self._lookups) + sum(self._again.values()) > _THREADS else _STARTING)
         self._said: List[Any] = []
         self._error = ""
         self._thread = threading.Thread(target=self._ask, daemon=True)
@@ -69,7 +73,7 @@ class Resolving:
     def gather(self) -> Found:
         """Wait until all is said, or the time is over."""
         if self._lookups:
-            self._thread.join(self._wait + BEYOND + 0.3)
+            self._thread.join(self._until + 0.3)
         begun, ended, firsts = self._sorted()
         libc: Dict[str, Dict[str, Resolved]] = {}
         for lookup in self._lookups + self._beyond:
@@ -83,7 +87,7 @@ class Resolving:
             look_up(self._lookups, self._again, say)
 
         try:
-            self._said = child.tell(work, self._wait + BEYOND)
+            self._said = child.tell(work, self._until)
         except (OSError, ValueError) as error:
             self._error = "not asked: {}".format(error)
 
