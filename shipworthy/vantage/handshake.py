@@ -7,10 +7,9 @@ No certificate is judged here: whoever shows one is listened to, also over proto
 
 from __future__ import annotations
 
-import re
-import select
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -35,7 +34,37 @@ _VERSIONS = {
 }
 _RECORDS = range(20, 25)
 """What the first byte of TLS can be: the content types of its records."""
-_ALERT = re.compile(r"\balert (.+)")
+_FATAL = 2
+_ALERTS = {
+    0: "close_notify",
+    10: "unexpected_message",
+    20: "bad_record_mac",
+    22: "record_overflow",
+    40: "handshake_failure",
+    42: "bad_certificate",
+    43: "unsupported_certificate",
+    44: "certificate_revoked",
+    45: "certificate_expired",
+    46: "certificate_unknown",
+    47: "illegal_parameter",
+    48: "unknown_ca",
+    49: "access_denied",
+    50: "decode_error",
+    51: "decrypt_error",
+    70: "protocol_version",
+    71: "insufficient_security",
+    80: "internal_error",
+    86: "inappropriate_fallback",
+    90: "user_canceled",
+    109: "missing_extension",
+    110: "unsupported_extension",
+    112: "unrecognized_name",
+    113: "bad_certificate_status_response",
+    115: "unknown_psk_identity",
+    116: "certificate_required",
+    120: "no_application_protocol",
+}
+"""Source: IANA's registry of TLS alerts."""
 
 
 class Way(NamedTuple):
@@ -64,9 +93,11 @@ class Handshake:
     asks_for_certificate: bool = False
     agreed: bool = False
     """The server took the protocol version, whatever came then."""
-    is_local: bool = False
-    """OpenSSL here would not even begin."""
+    begun: bool = False
+    """OpenSSL here was willing to try."""
     timed_out: bool = False
+    alert: str = ""
+    """The last that the server sent."""
 
 
 def shake(address: str, port: int, way: Way, until: float) -> Handshake:
@@ -114,61 +145,58 @@ def _speak(stream: socket.socket, way: Way, until: float) -> None:
 
 
 def _shake(stream: socket.socket, way: Way, until: float, seen: Handshake) -> None:
-    stream.setblocking(False)
-    connection = SSL.Connection(_context(way.version, way.alpn), stream)
+    connection = SSL.Connection(_context(way.version, way.alpn))
     connection.set_app_data(seen)
     if name := _indicated(way.server_name):
         connection.set_tlsext_host_name(name)
     connection.request_ocsp()
     connection.set_connect_state()
     try:
-        _handshake(connection, stream, until, seen)
+        _handshake(connection, stream, until)
         seen.alpn = connection.get_alpn_proto_negotiated().decode("ascii", "replace")
         connection.shutdown()
-    except SSL.SysCallError as failed:
-        raise Unreached("closed in the handshake") if failed.args[0] < 0 else OSError(*failed.args) from None
     except SSL.ZeroReturnError:
         raise Unreached("closed in the handshake") from None
     except SSL.Error as failed:
         raise Unreached(_words(failed, seen)) from None
     finally:
         _take(connection, seen)
+        with suppress(OSError):
+            _send(connection, stream, until)  # that we leave, or why
 
 
-def _handshake(connection: SSL.Connection, stream: socket.socket, until: float, seen: Handshake) -> None:
-    seen.is_local = True
-    poll = select.poll()
+def _handshake(connection: SSL.Connection, stream: socket.socket, until: float) -> None:
+    is_first = True
     while True:
         try:
-            return connection.do_handshake()
+            connection.do_handshake()
         except SSL.WantReadError:
-            awaited = select.POLLIN
-        except SSL.WantWriteError:
-            awaited = select.POLLOUT
-        poll.register(stream, awaited)
-        left = until - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
-            seen.is_local = False
-            raise TimeoutError
-        if seen.is_local and awaited == select.POLLIN:
-            seen.is_local = False
-            _is_tls(stream)
+            _send(connection, stream, until)
+        else:
+            return _send(connection, stream, until)
+        data = received(stream, until)
+        if not data:
+            raise Unreached("closed in the handshake")
+        if is_first and data[0] not in _RECORDS:  # OpenSSL would call it a wrong version
+            raise Unreached(f"speaks no TLS: plain text {starttls.shown(data)!r}")
+        is_first = False
+        connection.bio_write(data)
 
 
-def _is_tls(stream: socket.socket) -> None:
-    """Whether the first bytes are TLS's: OpenSSL would call them a wrong version."""
-    first = stream.recv(200, socket.MSG_PEEK)
-    if first and first[0] not in _RECORDS:
-        raise Unreached(f"speaks no TLS: plain text {starttls.shown(first)!r}")
+def _send(connection: SSL.Connection, stream: socket.socket, until: float) -> None:
+    """What OpenSSL has to say, if anything."""
+    with suppress(SSL.WantReadError):
+        data = connection.bio_read(65536)
+        stream.settimeout(max(0.001, until - time.monotonic()))
+        stream.sendall(data)
 
 
 def _words(failed: SSL.Error, seen: Handshake) -> str:
     reasons = [str(reason) for *_, reason in failed.args[0]] if failed.args else []
     reason = reasons[0] if reasons else "failed without a reason"
-    if seen.is_local:
+    if not seen.begun:
         return f"OpenSSL here: {reason}"
-    alert = _ALERT.search(reason)
-    return f"alert {alert[1]}" if alert else f"OpenSSL: {reason}"
+    return f"alert {seen.alert}" if seen.alert else f"OpenSSL: {reason}"
 
 
 def _take(connection: SSL.Connection, seen: Handshake) -> None:
@@ -211,9 +239,13 @@ def _context(version: str, alpn: tuple[str, ...]) -> SSL.Context:
     return context
 
 
-def _note(connection: SSL.Connection, _where: int, _value: int) -> None:
+def _note(connection: SSL.Connection, where: int, value: int) -> None:
     seen = connection.get_app_data()
+    if where == SSL.SSL_CB_READ_ALERT:
+        number = value & 0xFF  # above it, the level: a warning may be followed by more
+        seen.alert = _ALERTS.get(number, str(number)) if value >> 8 == _FATAL else ""
     state = connection.get_state_string()
+    seen.begun |= state.endswith(b"write client hello")
     seen.agreed |= state.endswith(b"read server hello")
     seen.asks_for_certificate |= state.endswith(b"read server certificate request")
 

@@ -121,7 +121,7 @@ class _Meetings:
 def _tried(version: str, shaken: Handshake) -> Tried:
     if shaken.agreed:
         return Tried(version, True, shaken.error)
-    is_known = shaken.rung == "tls" and not shaken.is_local and not shaken.timed_out
+    is_known = shaken.begun and not shaken.timed_out
     return Tried(version, False if is_known else None, shaken.error)
 
 

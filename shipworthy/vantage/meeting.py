@@ -38,7 +38,7 @@ class Tried(NamedTuple):
     taken: bool | None
     """None where that was not to be found out; a version that OpenSSL here cannot speak is one such."""
     words: str
-    """Why it was not taken: `alert protocol version`, `reset in the handshake`, …"""
+    """Why it was not taken: `alert protocol_version`, `reset in the handshake`, …"""
 
 
 class Served(NamedTuple):
