@@ -84,7 +84,9 @@ def speaking(script: Script, then: Handle, pieces: int = 4096) -> Handle:
         for awaited, said in script:
             data = b""
             while awaited not in data:
-                data += stream.recv(4096)
+                if not (more := stream.recv(1)):  # what follows is TLS's
+                    return
+                data += more
             for at in range(0, len(said), pieces):
                 stream.sendall(said[at : at + pieces])
         then(stream)
