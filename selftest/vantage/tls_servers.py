@@ -41,10 +41,10 @@ def made() -> Pki:
 
 
 @contextmanager
-def serving(handle: Handle, address: str = "127.0.0.1") -> Iterator[int]:
+def serving(handle: Handle, address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """Each connection gets a thread in which `handle` has it; it is closed afterwards."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.create_server((address, 0), family=family, backlog=1024) as listener:
+    with socket.create_server((address, port), family=family, backlog=1024) as listener:
         threading.Thread(target=_accept, args=(listener, handle), daemon=True).start()
         yield int(listener.getsockname()[1])
         listener.shutdown(socket.SHUT_RDWR)

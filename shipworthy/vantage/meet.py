@@ -15,6 +15,7 @@ from threading import Event
 
 from shipworthy.vantage.handshake import Handshake, Way, shake
 from shipworthy.vantage.meeting import Endpoint, Seen, Served, Tried
+from shipworthy.vantage.names import usable_addresses
 from shipworthy.vantage.resolving import Resolved, resolve
 
 FAMILIES = ("ipv4", "ipv6")
@@ -37,22 +38,25 @@ def meet(
     any more sets `given_up`: nobody is met from then on. Raises nothing for what servers do.
     """
     until = time.monotonic() + deadline
-    meetings = _Meetings(wait, until, given_up or Event())
+    given_up = given_up or Event()
+    meetings = _Meetings(wait, until, given_up)
     named: dict[str, list[Endpoint]] = {}
     found: dict[Endpoint, dict[str, list[Future[Seen]]]] = {endpoint: {} for endpoint in endpoints}
-    with meetings.pool:
+    try:
         for endpoint, by_family in found.items():
             if family := _family(endpoint.host):
                 by_family[family] = [meetings.put(endpoint, endpoint.host, family)]
             else:
                 named.setdefault(endpoint.host, []).append(endpoint)
-        for resolved in resolve([(host, family) for host in named for family in families], until):
+        for resolved in resolve([(host, family) for host in named for family in families], until, given_up):
             for endpoint in named[resolved.host]:
                 found[endpoint][resolved.family] = meetings.put_all(endpoint, resolved)
-    return {
-        endpoint: [future.result() for family in FAMILIES for future in by_family.get(family, ())]
-        for endpoint, by_family in found.items()
-    }
+        return {
+            endpoint: [future.result() for family in FAMILIES for future in by_family.get(family, ())]
+            for endpoint, by_family in found.items()
+        }
+    finally:
+        meetings.pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Meetings:
@@ -70,14 +74,19 @@ class _Meetings:
 
     def put_all(self, endpoint: Endpoint, resolved: Resolved) -> list[Future[Seen]]:
         """Meet what a name resolved to."""
-        put = [self.put(endpoint, address, resolved.family) for address in resolved.addresses[:ADDRESSES]]
-        error = resolved.error
+        addresses = resolved.addresses[:ADDRESSES]
+        usable = usable_addresses(addresses)
+        put = [
+            self.put(endpoint, address, resolved.family)
+            if address in usable
+            else _nobody(resolved, "link-local, multicast or unspecified: not met", address)
+            for address in addresses
+        ]
+        if resolved.error:
+            put.append(_nobody(resolved, resolved.error))
         if len(resolved.addresses) > ADDRESSES:
             error = f"{len(resolved.addresses)} addresses: only the first {ADDRESSES} were met"
-        if error:
-            nobody: Future[Seen] = Future()
-            nobody.set_result(Seen("", resolved.family, "resolve", error, resolved.seconds))
-            put.append(nobody)
+            put.append(_nobody(resolved, error))
         return put
 
     def _meet(self, endpoint: Endpoint, address: str, family: str) -> Seen:
@@ -116,6 +125,12 @@ class _Meetings:
         if self._given_up.is_set() or now >= self._until:
             return Handshake(error="not met: the time was up", timed_out=True)
         return shake(address, endpoint.port, way, min(now + self._wait, self._until))
+
+
+def _nobody(resolved: Resolved, error: str, address: str = "") -> Future[Seen]:
+    nobody: Future[Seen] = Future()
+    nobody.set_result(Seen(address, resolved.family, "resolve", error, round(resolved.seconds, 6)))
+    return nobody
 
 
 def _tried(version: str, shaken: Handshake) -> Tried:

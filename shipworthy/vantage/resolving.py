@@ -1,5 +1,6 @@
 """Names to addresses as clients here find them: by the C library, with its hosts file, each family by itself.
 
+What it says is what clients here hear, its quirks included: glibc has `::1` of a hosts file as 127.0.0.1 too.
 The C library cannot be interrupted: whoever it keeps waiting is left behind, in a thread that nobody joins.
 """
 
@@ -9,10 +10,12 @@ import socket
 import time
 from collections.abc import Collection, Iterator
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import NamedTuple
 
 AT_ONCE = 32
+_LOOK = 0.1
+"""Seconds between two looks at whether it was given up."""
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 _WORDS = {
     socket.EAI_NONAME: "no such name",
@@ -36,8 +39,11 @@ class Resolved(NamedTuple):
 _Asked = tuple[str, str]
 
 
-def resolve(asked: Collection[_Asked], until: float) -> Iterator[Resolved]:
-    """Each host and family of `asked`, as its answer comes; those without one at the monotonic time `until` say so."""
+def resolve(asked: Collection[_Asked], until: float, given_up: Event) -> Iterator[Resolved]:
+    """Each host and family of `asked`, as its answer comes; at the end those without one, which say so.
+
+    The end is at the monotonic time `until`, or when nobody needs it any more.
+    """
     begun = time.monotonic()
     missing = dict.fromkeys(asked)
     waiting: SimpleQueue[_Asked] = SimpleQueue()
@@ -46,11 +52,11 @@ def resolve(asked: Collection[_Asked], until: float) -> Iterator[Resolved]:
         waiting.put(each)
     for _ in range(min(AT_ONCE, len(missing))):
         Thread(target=_work, args=(waiting, answers, until), daemon=True).start()
-    while missing:
+    while missing and time.monotonic() < until and not given_up.is_set():
         try:
-            resolved = answers.get(timeout=max(0.001, until - time.monotonic()))
+            resolved = answers.get(timeout=min(_LOOK, max(0.001, until - time.monotonic())))
         except Empty:
-            break
+            continue
         del missing[resolved.host, resolved.family]
         yield resolved
     seconds = time.monotonic() - begun
