@@ -17,6 +17,7 @@ from selftest.chains import pki
 from selftest.labs.possible import require_lab
 from selftest.vantage.servers import apart
 from selftest.vantage.tls_servers import Handle, context, made, serving, tls, until_closed
+from shipworthy.vantage import handshake
 from shipworthy.vantage.handshake import CERTIFICATES
 from shipworthy.vantage.meet import meet
 from shipworthy.vantage.meeting import VERSIONS, Endpoint, Seen
@@ -161,6 +162,20 @@ def test_a_version_that_is_met_with_silence_is_not_known() -> None:
     assert not met.error
     assert [each[:2] for each in met.tried] == [("TLSv1.1", None), ("TLSv1.2", True)]
     assert met.tried[0].words == SILENT
+
+
+def test_what_openssl_here_refuses_says_nothing_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real context of a usual security level, at which OpenSSL does not even begin with TLS 1.0."""
+    usual = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    usual.set_min_proto_version(SSL.TLS1_VERSION)
+    usual.set_max_proto_version(SSL.TLS1_VERSION)
+    usual.set_cipher_list(b"ALL:@SECLEVEL=2")
+    usual.set_info_callback(handshake._note)
+    all = handshake._context
+    monkeypatch.setattr(handshake, "_context", lambda version, alpn: usual if version else all(version, alpn))
+    met = seen(tls(context(versions=(SSL.TLS1_VERSION, SSL.TLS1_3_VERSION))), "TLSv1")
+    assert not met.error
+    assert met.tried == [("TLSv1", None, "OpenSSL here: no protocols available")]
 
 
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])

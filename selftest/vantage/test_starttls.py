@@ -66,7 +66,7 @@ CONSENTS: dict[str, Script] = {
         (b"a STARTTLS\r\n", b"* CAPABILITY IMAP4rev1\r\na OK begin\r\n"),
     ],
     "pop3": [(b"", b"+OK ready\r\n"), (b"STLS\r\n", b"+OK begin\r\n")],
-    "ftp": [(b"", b"220-Welcome\r\nto all of you\r\n220 ready\r\n"), (b"AUTH TLS\r\n", b"234 begin\r\n")],
+    "ftp": [(b"", b"220-Welcome\r\nto all of you\r\n331 of you\r\n220 ready\r\n"), (b"AUTH TLS\r\n", b"234 begin\r\n")],
     "ldap": [(bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037", EXTENDED)],
     "postgres": [(b"\0\0\0\x08\x04\xd2\x16\x2f", b"S")],
     "mysql": [(b"", packet(GREETING)), (packet(bytes.fromhex("008a0000") + b"\0\0\0\x01\x21" + bytes(23), 1), b"")],

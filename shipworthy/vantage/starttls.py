@@ -58,12 +58,13 @@ def _lines(final: bytes, good: bytes) -> Read:
 
 def _code(code: bytes) -> Read:
     """`220-…` goes on until `220 …`; what has no number at its beginning is some other protocol."""
-    lines = _lines(rb"\d\d\d(?!-)", code)
 
     def read(data: bytes) -> int:
-        if b"\n" in data and not re.match(rb"\d\d\d", data):
+        if b"\n" not in data:
+            return 0
+        if not re.match(rb"\d\d\d", data):
             raise Declined(f"speaks something else: {shown(data)!r}")
-        return lines(data)
+        return _lines(data[:3] + b"(?!-)", code)(data)
 
     return read
 
