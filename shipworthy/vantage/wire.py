@@ -6,28 +6,21 @@ Each question has a fresh id and a port of its own; what answers something else 
 
 from __future__ import annotations
 
-import errno
 import secrets
 import socket
 import time
 from typing import NamedTuple
 
-PORT = 53
-NO_ROUTE = "no route"
-"""This machine does not know how to get there: nothing is said of the server."""
+from shipworthy.vantage.connecting import NO_ROUTE, Unreached, connected, received, told
 
+__all__ = ["NO_ROUTE", "PORT", "Heard", "ask", "is_truncated"]
+
+PORT = 53
 _HEADER = 12
 _ANSWERS = 0x80
 """The bit QR, in a header's third byte."""
 _TRUNCATED = 0x02
 """The bit TC, in the same byte."""
-_NO_ROUTE = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM}
-_TOLD = {
-    errno.ECONNREFUSED: "refused",
-    errno.ECONNRESET: "reset",
-    errno.EHOSTUNREACH: "unreachable",
-    errno.ENETUNREACH: "unreachable",
-}
 
 
 class Heard(NamedTuple):
@@ -40,10 +33,6 @@ class Heard(NamedTuple):
     seconds: float
 
 
-class _Silent(Exception):
-    """The time is up, or the other side hung up."""
-
-
 def ask(address: str, transport: str, question: bytes, wait: float) -> Heard:
     """Put `question` to `address` over `udp` or `tcp`, and wait for its answer for `wait` seconds in all."""
     begun = time.monotonic()
@@ -51,12 +40,12 @@ def ask(address: str, transport: str, question: bytes, wait: float) -> Heard:
     message, error = b"", ""
     try:
         message = (_over_tcp if transport == "tcp" else _over_udp)(address, question, begun, wait)
-    except _Silent as silent:
-        error = str(silent)
+    except Unreached as unreached:
+        error = str(unreached)
     except TimeoutError:
         error = f"no answer within {wait:g} s"
     except OSError as failed:
-        error = _TOLD.get(failed.errno or 0) or failed.strerror or type(failed).__name__
+        error = told(failed)
     return Heard(b"\0\0" + message[2:] if message else b"", error, time.monotonic() - begun)
 
 
@@ -67,11 +56,11 @@ def is_truncated(message: bytes) -> bool:
 
 def _over_udp(address: str, question: bytes, begun: float, wait: float) -> bytes:
     """Asked again at half time: a datagram may get lost, and that says nothing of the server."""
-    with _connected(address, socket.SOCK_DGRAM, begun + wait) as udp:
+    with connected(address, PORT, socket.SOCK_DGRAM, begun + wait) as udp:
         for until in (begun + wait / 2, begun + wait):
             udp.send(question)
             try:
-                while not _answers(data := _received(udp, until), question):
+                while not _answers(data := received(udp, until), question):
                     pass
             except TimeoutError:
                 continue
@@ -81,46 +70,20 @@ def _over_udp(address: str, question: bytes, begun: float, wait: float) -> bytes
 
 def _over_tcp(address: str, question: bytes, begun: float, wait: float) -> bytes:
     until = begun + wait
-    with _connected(address, socket.SOCK_STREAM, until) as tcp:
+    with connected(address, PORT, socket.SOCK_STREAM, until) as tcp:
         tcp.sendall(len(question).to_bytes(2, "big") + question)
         data = _exactly(tcp, int.from_bytes(_exactly(tcp, 2, until), "big"), until)
     if not _answers(data, question):
-        raise _Silent("answers something else")
+        raise Unreached("answers something else")
     return data
-
-
-def _connected(address: str, kind: socket.SocketKind, until: float) -> socket.socket:
-    """A socket to `address` alone: the kernel drops what comes from elsewhere, and tells what comes back of errors."""
-    try:
-        family, _, _, _, place = socket.getaddrinfo(address, PORT, type=kind, flags=socket.AI_NUMERICHOST)[0]
-        connecting = socket.socket(family, kind)
-    except OSError:
-        raise _Silent(NO_ROUTE) from None
-    try:
-        connecting.settimeout(max(0.001, until - time.monotonic()))
-        connecting.connect(place)
-    except OSError as error:
-        connecting.close()
-        if error.errno in _NO_ROUTE:
-            raise _Silent(NO_ROUTE) from None
-        raise
-    return connecting
-
-
-def _received(stream: socket.socket, until: float, size: int = 65535) -> bytes:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    stream.settimeout(left)
-    return stream.recv(size)
 
 
 def _exactly(stream: socket.socket, size: int, until: float) -> bytes:
     data = b""
     while len(data) < size:
-        more = _received(stream, until, size - len(data))
+        more = received(stream, until, size - len(data))
         if not more:
-            raise _Silent("closed before its answer was whole" if data else "closed without an answer")
+            raise Unreached("closed before its answer was whole" if data else "closed without an answer")
         data += more
     return data
 

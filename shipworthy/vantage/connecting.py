@@ -1,0 +1,58 @@
+"""A socket to one address, and the words for why there is none.
+
+In: an address and a port, and a monotonic time until which everything has to be done. Raises `Unreached` in words that
+tell what is this machine's from what is the other's.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+
+NO_ROUTE = "no route"
+"""This machine does not know how to get there: nothing is said of the server."""
+
+_NO_ROUTE = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM}
+_TOLD = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+}
+
+
+class Unreached(Exception):
+    """The other side was not reached, was silent, or hung up: in words."""
+
+
+def connected(address: str, port: int, kind: socket.SocketKind, until: float) -> socket.socket:
+    """A socket to `address` alone, which has a timeout. Raises Unreached, TimeoutError, OSError."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(address, port, type=kind, flags=socket.AI_NUMERICHOST)[0]
+        connecting = socket.socket(family, kind)
+    except OSError:
+        raise Unreached(NO_ROUTE) from None
+    try:
+        connecting.settimeout(max(0.001, until - time.monotonic()))
+        connecting.connect(place)
+    except OSError as error:
+        connecting.close()
+        if error.errno in _NO_ROUTE:
+            raise Unreached(NO_ROUTE) from None
+        raise
+    return connecting
+
+
+def received(stream: socket.socket, until: float, size: int = 65535) -> bytes:
+    """What is there to be read, waited for until then."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    stream.settimeout(left)
+    return stream.recv(size)
+
+
+def told(error: OSError) -> str:
+    """An error in words: `refused`, `reset`."""
+    return _TOLD.get(error.errno or 0) or error.strerror or type(error).__name__

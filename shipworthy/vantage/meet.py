@@ -1,0 +1,152 @@
+"""Every address of endpoints that speak TLS, met by itself, as a client without any fallback would.
+
+In: endpoints, the families that names are resolved in, how long each conversation may take, and all of it. Out: what
+was seen, by endpoint. Conversations of an address are one after the other; each is a connection of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Collection, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from ipaddress import ip_address
+from threading import Event
+
+from shipworthy.vantage.handshake import Handshake, Way, shake
+from shipworthy.vantage.meeting import Endpoint, Seen, Served, Tried
+from shipworthy.vantage.names import usable_addresses
+from shipworthy.vantage.resolving import Resolved, resolve
+
+FAMILIES = ("ipv4", "ipv6")
+AT_ONCE = 100
+"""Addresses; each has at most one socket."""
+ADDRESSES = 32
+"""Of one name in one family, that are met."""
+
+
+def meet(
+    endpoints: Iterable[Endpoint],
+    families: Collection[str] = FAMILIES,
+    wait: float = 5.0,
+    deadline: float = 20.0,
+    given_up: Event | None = None,
+) -> dict[Endpoint, list[Seen]]:
+    """Meet every address of `endpoints`; done within `deadline` seconds.
+
+    A conversation takes `wait` seconds at most, from the connect to the end of the handshake. Whoever does not need it
+    any more sets `given_up`: nobody is met from then on. Raises nothing for what servers do.
+    """
+    until = time.monotonic() + deadline
+    given_up = given_up or Event()
+    meetings = _Meetings(wait, until, given_up)
+    named: dict[str, list[Endpoint]] = {}
+    found: dict[Endpoint, dict[str, list[Future[Seen]]]] = {endpoint: {} for endpoint in endpoints}
+    try:
+        for endpoint, by_family in found.items():
+            if family := _family(endpoint.host):
+                by_family[family] = [meetings.put(endpoint, endpoint.host, family)]
+            else:
+                named.setdefault(endpoint.host, []).append(endpoint)
+        for resolved in resolve([(host, family) for host in named for family in families], until, given_up):
+            for endpoint in named[resolved.host]:
+                found[endpoint][resolved.family] = meetings.put_all(endpoint, resolved)
+        return {
+            endpoint: [future.result() for family in FAMILIES for future in by_family.get(family, ())]
+            for endpoint, by_family in found.items()
+        }
+    finally:
+        meetings.pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Meetings:
+    """Those of one call."""
+
+    def __init__(self, wait: float, until: float, given_up: Event) -> None:
+        self.pool = ThreadPoolExecutor(AT_ONCE, "tls from here")
+        self._wait = wait
+        self._until = until
+        self._given_up = given_up
+
+    def put(self, endpoint: Endpoint, address: str, family: str) -> Future[Seen]:
+        """Meet an address, when its turn comes."""
+        return self.pool.submit(self._meet, endpoint, address, family)
+
+    def put_all(self, endpoint: Endpoint, resolved: Resolved) -> list[Future[Seen]]:
+        """Meet what a name resolved to."""
+        addresses = resolved.addresses[:ADDRESSES]
+        usable = usable_addresses(addresses)
+        put = [
+            self.put(endpoint, address, resolved.family)
+            if address in usable
+            else _nobody(resolved, "link-local, multicast or unspecified: not met", address)
+            for address in addresses
+        ]
+        if resolved.error:
+            put.append(_nobody(resolved, resolved.error))
+        if len(resolved.addresses) > ADDRESSES:
+            error = f"{len(resolved.addresses)} addresses: only the first {ADDRESSES} were met"
+            put.append(_nobody(resolved, error))
+        return put
+
+    def _meet(self, endpoint: Endpoint, address: str, family: str) -> Seen:
+        way = Way(endpoint.server_name, endpoint.starttls, endpoint.alpn)
+        first = self._shake(endpoint, address, way)
+        seen = Seen(
+            address,
+            family,
+            first.rung,
+            first.error,
+            round(first.seconds, 6),
+            first.version,
+            first.cipher,
+            first.alpn,
+            _text(first.chain),
+            base64.b64encode(first.staple).decode("ascii"),
+            first.asks_for_certificate,
+            _text(first.authorities),
+        )
+        if first.rung != "tls" or first.timed_out:  # who is not there, or silent, is not asked again
+            tried = [Tried(version, None, first.error) for version in endpoint.versions]
+            return seen._replace(tried=tried, others=[Served(name, [], first.error) for name in endpoint.also_named])
+        tried = [
+            _tried(version, self._shake(endpoint, address, way._replace(version=version)))
+            for version in endpoint.versions
+        ]
+        others = [
+            Served(name, _text(shaken.chain), shaken.error)
+            for name in endpoint.also_named
+            for shaken in [self._shake(endpoint, address, way._replace(server_name=name))]
+        ]
+        return seen._replace(tried=tried, others=others)
+
+    def _shake(self, endpoint: Endpoint, address: str, way: Way) -> Handshake:
+        now = time.monotonic()
+        if self._given_up.is_set() or now >= self._until:
+            return Handshake(error="not met: the time was up", timed_out=True)
+        return shake(address, endpoint.port, way, min(now + self._wait, self._until))
+
+
+def _nobody(resolved: Resolved, error: str, address: str = "") -> Future[Seen]:
+    nobody: Future[Seen] = Future()
+    nobody.set_result(Seen(address, resolved.family, "resolve", error, round(resolved.seconds, 6)))
+    return nobody
+
+
+def _tried(version: str, shaken: Handshake) -> Tried:
+    if shaken.agreed:
+        return Tried(version, True, shaken.error)
+    is_known = shaken.begun and not shaken.timed_out
+    return Tried(version, False if is_known else None, shaken.error)
+
+
+def _text(ders: Iterable[bytes]) -> list[str]:
+    return [base64.b64encode(der).decode("ascii") for der in ders]
+
+
+def _family(host: str) -> str:
+    """Of an address; empty for a name."""
+    try:
+        return f"ipv{ip_address(host).version}"
+    except ValueError:
+        return ""
