@@ -47,11 +47,9 @@ def seen(place: Place, address: str, port: int = 443, *options: str, name: str =
     said = done.stdout + done.stderr + (f"no answer in {_SECONDS} s" if done.returncode == _TIMED_OUT else "")
     chain = tuple(x509.load_pem_x509_certificate(pem.encode()) for pem in _CERTIFICATE.findall(done.stdout))
     made = re.search(r"^New, (TLS\S+),", said, re.MULTILINE)
-    exact = (
-        re.search(r"^    Protocol  *: (\S+)", said, re.MULTILINE) or made
-    )  # `made` is that of the cipher, to TLS 1.2
+    session = re.search(r"^    Protocol  *: (\S+)", said, re.MULTILINE)  # up to TLS 1.2 `made` is the cipher's own
     staple = re.search(r"Cert Status: (\w+)", said)
-    protocol = exact[1] if made and exact else ""
+    protocol = (session or made)[1] if made else ""
     return Seen(chain if protocol else (), protocol, staple[1] if staple else "", said)
 
 
