@@ -19,7 +19,8 @@
         PID 1    host.sh ── sshd, port 22
         /proc/meminfo, vmstat, swaps, pressure/*, …: prepared files, since namespaces share them (lab.proc)
 
-DNS of a lab's own, with name servers and resolvers on four of its hosts: `lab.names`.
+DNS of a lab's own, with name servers and resolvers on four of its hosts: `lab.names`. Certificates of its own, and the
+servers that serve them: `lab.pki`.
 
 Every lab has the same addresses: no two can meet, so any number may run side by side. Nothing of a lab has a name on
 this machine but its directory, which the next lab removes if its maker was killed.

@@ -95,8 +95,13 @@ class LabHost:
         return self.run(["sh", "-c", script], check=check, seconds=seconds).stdout
 
     @contextmanager
-    def background(self, command: Sequence[str]) -> Iterator[None]:
-        """While inside, `command` runs on the host; it dies with its starter, or with the host."""
+    def background(
+        self, command: Sequence[str], *, end: signal.Signals = signal.SIGKILL
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """While inside, `command` runs on the host; it dies with its starter, or with the host.
+
+        `end` is how it is ended: one that has processes of its own must be asked to end them.
+        """
         with subprocess.Popen(
             [*self._enter, "setpriv", "--pdeathsig=KILL", "--", *command],
             stdin=subprocess.DEVNULL,
@@ -106,9 +111,9 @@ class LabHost:
             start_new_session=True,
         ) as process:
             try:
-                yield
+                yield process
             finally:
-                end_child(process)
+                end_child(process, end)
 
     def read(self, path: str) -> str:
         """The text of a file on the host."""
@@ -138,11 +143,18 @@ class LabHost:
         }
 
 
-def end_child(process: subprocess.Popen[bytes]) -> None:
-    """Kill what nsenter started, by its number, so that nsenter itself sees it end; no zombie stays on the host."""
-    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        os.kill(int(child), signal.SIGKILL)
+def end_child(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
+    """End what nsenter started, by its number, so that nsenter itself sees it end; no zombie stays on the host."""
+    signal_child(process, how)
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:
         process.kill()
+
+
+def signal_child(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """Send a signal to what nsenter started, if it still runs: nsenter ends with it."""
+    if process.poll() is not None:
+        return
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        os.kill(int(child), how)
