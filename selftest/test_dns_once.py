@@ -59,7 +59,8 @@ def zone_of(name: str, ends: timedelta, begins: timedelta, signed: bool) -> dns.
 
 def said(zone: dns.zone.Zone, name: str, type: str, *, referral: bool = False) -> str:
     """What a server of the zone answers, in base64; with the signatures of it, and the proof where there is nothing."""
-    message = dns.message.make_response(dns.message.make_query(name, type, want_dnssec=True, id=0))
+    asked = dns.message.make_query(name, type, want_dnssec=True, id=0)
+    message = dns.message.make_response(asked, our_payload=1232)
     owner = dns.name.from_text(name)
     wanted = dns.rdatatype.from_text(type)
     if not referral:

@@ -66,6 +66,8 @@ class Reply(NamedTuple):
     additional: tuple[Record, ...]
     errors: tuple[str, ...]
     """Extended errors (RFC 8914), in words."""
+    payload: int
+    """Bytes over UDP that the server advertises by EDNS; 0 where it does not speak it."""
 
     def data(self, type: str) -> tuple[str, ...]:
         """The data of the answer's records of one type, in the wire's order."""
@@ -130,6 +132,7 @@ def reply(data: bytes, name: str, type: str) -> Reply:
         _records(message.authority),
         _records(message.additional),
         tuple(error.to_text() for error in message.extended_errors()),
+        int(message.payload) if message.edns >= 0 else 0,
     )
 
 

@@ -264,6 +264,81 @@ def test_delegation_is_not_lame(here: Here, item: Item[Name]) -> None:
         raise NotMeasured(f"{item.name}: from here, {_some(unknown)}")
 
 
+@check("dns.ttl", each="names", once=True)
+def test_ttls_are_sensible(here: Here, item: Item[Name], policy: HostPolicy) -> None:
+    """The name's own servers let caches keep its records for a while, and not for too long.
+
+    Why: what is asked for anew each time fails with the zone's servers at once; what is kept for days is not changed in
+    an hour of need.
+    Look: `dig NAME +norecurse @SERVER` at the zone's servers; a cache's answer has only what is left of it.
+    """
+    from shipworthy.judging import authority
+
+    found = authority.lifetimes(here.authority, item.name)
+    if found is None:
+        raise NotMeasured(f"{item.name}: none of the servers of {here.authority.zone_of[item.name]} answers for it")
+    if not found:
+        does_not_apply("it has no records")
+    told = [f"{each.type} {each.seconds} s ({each.server})" for each in found]
+    first, last = found[0], found[-1]
+    verdicts = [
+        policy.dns.ttl_short.allows(first.seconds, what=f"{item.name} {first.type}: shortest TTL", evidence=told),
+        policy.dns.ttl_long.allows(last.seconds, what=f"{item.name} {last.type}: longest TTL", evidence=told[::-1]),
+    ]
+    assert all(verdicts)
+
+
+@check("dns.edns", each="names", once=True)
+def test_large_answers_arrive(here: Here, item: Item[Name], policy: HostPolicy) -> None:
+    """Servers of the name's zone do not lead to datagrams that get lost, and what they cut comes whole over TCP.
+
+    Why: datagrams beyond 1232 bytes are sent in fragments, which many firewalls drop; then only TCP is left.
+    Look: `dig ZONE SOA +norecurse @SERVER` (EDNS: udp), max-udp-size and its like; `dig +tcp`, and port 53 over TCP.
+    """
+    from shipworthy.judging import authority
+
+    lost = authority.cut_short(here.authority, item.name)
+    assert not lost, "\n".join([_some(lost), *lost[SHOWN:]])
+    found, zone = authority.payloads(here.authority, item.name), here.authority.zone_of[item.name]
+    if not found:
+        raise NotMeasured(f"{zone}: none of its servers answers over UDP")
+    told = sorted(found, key=lambda server: (-found[server], server))
+    evidence = [f"{server}: {found[server]}" for server in told]
+    assert policy.dns.udp_payload.allows(
+        found[told[0]], what=f"{zone}: {told[0]}: UDP payload in bytes", evidence=evidence
+    )
+
+
+@check("dns.zone", each="names", once=True)
+def test_zone_is_kept_as_declared(here: Here, item: Item[Name], policy: HostPolicy) -> None:
+    """The timers of the name's zone, and the networks that its servers are in, are within what a policy declares.
+
+    Why: they say how soon a secondary server follows, how long it stands in, and what fails with one network. Large
+    zones differ from what is recommended, by habit and unharmed: without a bound of yours they are only told.
+    Look: `dig ZONE SOA` (serial, refresh, retry, expire, minimum); `dig ZONE NS`, and the addresses of those.
+    """
+    from shipworthy.judging import authority
+
+    limits, zone = policy.dns, here.authority.zone_of.get(item.name)
+    timers = authority.timers(here.authority, item.name)
+    verdicts = [
+        limits.server_networks.allows(
+            len(networks), what=f"{zone}: {family} networks of its servers", evidence=networks
+        )
+        for family, networks in authority.networks(here.authority, item.name).items()
+    ]
+    if timers:
+        verdicts += [
+            limits.soa_refresh.allows(timers.refresh, what=f"{zone}: SOA refresh"),
+            limits.soa_retry.allows(timers.retry, what=f"{zone}: SOA retry"),
+            limits.soa_expire.allows(timers.expire, what=f"{zone}: SOA expire"),
+            limits.soa_minimum.allows(timers.minimum, what=f"{zone}: SOA minimum"),
+        ]
+    assert all(verdicts)
+    if not timers:
+        raise NotMeasured(f"{zone}: none of its servers tells its SOA")
+
+
 @check("dns.dnssec", each="names", once=True)
 def test_dnssec_is_valid(chain: Chain, item: Item[Name], policy: HostPolicy) -> None:
     """What is signed is signed by whom the root vouches for; and what must be signed is.

@@ -242,6 +242,33 @@ def authoritative_server_without_tcp(host: LabHost) -> Iterator[None]:
     yield
 
 
+@fault(turns={"dns.ttl": "warned"})
+def ttl_of_seconds(host: LabHost) -> Iterator[None]:
+    """Caches may keep the name for five seconds."""
+    server, *_ = authoritative(host, "fleeting.test")
+    told = host.run(["kdig", "+noall", "+answer", "+norec", f"@{server}", "www.fleeting.test", "A"]).stdout
+    confirm(told.split()[1:2] == ["5"], host, told)
+    yield
+
+
+@fault(turns={"dns.edns": "warned"})
+def datagrams_of_4096_bytes(host: LabHost) -> Iterator[None]:
+    """One of a zone's servers advertises datagrams that arrive, on many paths, in fragments only."""
+    _, wide = authoritative(host, "wide.test")
+    told = host.run(["kdig", "+edns", "+norec", f"@{wide}", "wide.test", "SOA"]).stdout
+    confirm("UDP size: 4096 B" in told, host, told)
+    yield
+
+
+@fault(turns={"dns.zone": "failed"})
+def zone_expires_in_hours(host: LabHost) -> Iterator[None]:
+    """A zone's secondary servers give up after two hours; where a policy bounds that, it fails."""
+    server, *_ = authoritative(host, "hasty.test")
+    told = answers(host, "hasty.test", "SOA", "+norec", f"@{server}")
+    confirm(told.split()[5:6] == ["7200"], host, told)
+    yield
+
+
 @fault(turns={"dns.ipv4": "failed", "dns.ipv6": "failed", "dns.dnssec": "failed", "dns.signatures": "failed"})
 def signatures_ended(host: LabHost) -> Iterator[None]:
     """A zone's signatures have ended three days ago, and resolvers that validate say SERVFAIL."""

@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.host import LabHost
 from lab.names.servers import VALIDATING, hints, knot, unbound, wait_for
 from lab.names.signing import ds
-from lab.names.zones import NO_TCP, NO_V6, zones
+from lab.names.zones import NO_TCP, NO_V6, WIDE, zones
 
 SERVERS = ("ns1", "ns2", "resolver1", "resolver2")
 """The hosts that the estate needs in a lab, by name."""
@@ -26,6 +26,8 @@ ip address {{0}} {NO_V6[0]}/24 dev eth0
 ip address {{0}} {NO_V6[1]}/64 dev eth0 nodad
 ip address {{0}} {NO_TCP[0]}/24 dev eth0
 ip address {{0}} {NO_TCP[1]}/64 dev eth0 nodad
+ip address {{0}} {WIDE[0]}/24 dev eth0
+ip address {{0}} {WIDE[1]}/64 dev eth0 nodad
 ip6tables-legacy --{{1}} INPUT -d {NO_V6[1]} -p udp --dport 53 -j DROP
 ip6tables-legacy --{{1}} INPUT -d {NO_V6[1]} -p tcp --dport 53 -j DROP
 iptables-legacy --{{1}} INPUT -d {NO_TCP[0]} -p tcp --dport 53 -j DROP
@@ -104,10 +106,13 @@ def _serve(servers: ExitStack, lab: Lab, ns1: LabHost, ns2: LabHost) -> None:
     served = zones({host.name: addresses(host) for host in lab})
     servers.enter_context(knot(ns1, served.ns1))
     servers.enter_context(_further_addresses(ns2))
-    servers.enter_context(knot(ns2, served.ns2))
+    servers.enter_context(knot(ns2, served.ns2, (*addresses(ns2), *NO_V6, *NO_TCP)))
+    servers.enter_context(knot(ns2, {"wide.test.": served.ns2["wide.test."]}, WIDE, payload=4096))
     for host in (ns1, ns2):
         for address in addresses(host):
             wait_for(host, address, ".", "SOA")
+    for address in WIDE:
+        wait_for(ns2, address, "wide.test.", "SOA")
 
 
 @contextmanager

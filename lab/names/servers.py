@@ -13,8 +13,9 @@ from lab.waiting import wait_until
 
 _KNOT = """\
 server:
-  rundir: /run/knot
-  listen: [0.0.0.0@53, "::@53"]
+  rundir: {directory}
+  listen: [{listen}]
+  udp-max-payload: {payload}
   udp-workers: 1
   tcp-workers: 1
   background-workers: 1
@@ -22,10 +23,10 @@ log:
 - target: stderr
   any: warning
 database:
-  storage: /run/knot
+  storage: {directory}
 template:
 - id: default
-  storage: /run/knot
+  storage: {directory}
   semantic-checks: off
   zonefile-sync: -1
   zonefile-load: whole
@@ -76,13 +77,17 @@ NO_FILES: Mapping[str, str] = {}
 
 
 @contextmanager
-def knot(host: LabHost, zones: Mapping[str, str]) -> Iterator[None]:
-    """While inside, the host serves these zones."""
+def knot(
+    host: LabHost, zones: Mapping[str, str], at: Sequence[str] = ("0.0.0.0", "::"), payload: int = 1232
+) -> Iterator[None]:
+    """While inside, the host serves these zones at some of its addresses, and takes datagrams of `payload` bytes."""
+    directory, listen = f"/run/knot-{payload}", ", ".join(f'"{address}@53"' for address in at)
     files = {zone: f"{zone if zone != '.' else 'root.'}zone" for zone in zones}
     served = (f'- domain: "{zone}"\n  file: {file}\n' for zone, file in files.items())
-    texts = {f"/run/knot/{file}": zones[zone] for zone, file in files.items()}
-    texts["/run/knot/knot.conf"] = _KNOT + "".join(served)
-    with _server(host, "/run/knot", texts, ["knotd", "-c", "/run/knot/knot.conf"]):
+    texts = {f"{directory}/{file}": zones[zone] for zone, file in files.items()}
+    configuration = _KNOT.format(directory=directory, listen=listen, payload=payload)
+    texts[f"{directory}/knot.conf"] = configuration + "".join(served)
+    with _server(host, directory, texts, ["knotd", "-c", f"{directory}/knot.conf"]):
         yield
 
 

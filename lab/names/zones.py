@@ -14,6 +14,8 @@ from lab.names.signing import DAY, HOUR, Life, ds, signed
 SERIAL = 2026010101
 NO_V6, NO_TCP = ("10.77.0.230", "fd77::e6"), ("10.77.0.231", "fd77::e7")
 """Further addresses of ns2: the first answers nothing over IPv6, the second nothing over TCP."""
+WIDE = ("10.77.0.232", "fd77::e8")
+"""One more, of a server that takes larger datagrams than pass every path."""
 ITERATIONS = 50
 """Of the NSEC3 hash in hashed.test.; RFC 9276 wants none, and validators bear as many."""
 WWW, MAIL = ("10.77.9.80", "fd77::9:80"), ("10.77.9.25", "fd77::9:25")
@@ -83,6 +85,9 @@ _UNSIGNED = {
     "lame.test.": "lame-ns.test.",
     "nov6.test.": "nov6-ns.test.",
     "notcp.test.": "notcp-ns.test.",
+    "wide.test.": "wide-ns.test.",
+    "fleeting.test.": "ns2.test.",
+    "hasty.test.": "ns2.test.",
 }
 """Beside them: their second name server."""
 
@@ -108,6 +113,8 @@ def zones(hosts: Mapping[str, Sequence[str]]) -> Served:
         _IP6: signed(_IP6, _head() + _pointers(1), Life()),
         **{zone: signed(zone, _head() + _WWW, life) for zone, life in _SIGNED.items()},
         **{zone: _head(ns2=second) + _WWW for zone, second in _UNSIGNED.items()},
+        "fleeting.test.": _head() + "www 5 A 10.77.9.90\nwww 5 AAAA fd77::9:90\n",
+        "hasty.test.": _head().replace(" 604800 ", " 7200 ") + _WWW,
         "hashed.test.": signed("hashed.test.", _head() + "www A 10.77.9.91\n", Life(), iterations=ITERATIONS),
         "hosts.test.": _head() + "".join(_address(f"{name}.hosts.test.", each) for name, each in hosts.items()),
     }
@@ -133,6 +140,7 @@ def _test(ns1: Sequence[str], ns2: Sequence[str], lame: Sequence[str]) -> str:
     lines += [_delegation(zone, "ns1.test.", second) for zone, second in _UNSIGNED.items()]
     lines += [_addresses("example.test.", ns1, ns2), _addresses("test.", ns1, ns2)]
     lines += [_address("nov6-ns.test.", NO_V6), _address("notcp-ns.test.", NO_TCP), _address("lame-ns.test.", lame)]
+    lines += [_address("wide-ns.test.", WIDE)]
     return signed("test.", _head() + "".join(lines), Life())
 
 

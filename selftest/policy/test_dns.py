@@ -20,7 +20,7 @@ from shipworthy.probes.dns import Question, Request
 WWW = "www.example.org"
 ON_HOSTS = ("ipv4", "ipv6", "expected", "time", "agreement", "hosts_file", "absent", "dangling", "reverse", "rotation")
 OF_HOSTS = ("nameservers", "resolver", "same")
-OF_ZONES = ("serials", "delegation", "dnssec", "signatures")
+OF_ZONES = ("serials", "delegation", "ttl", "edns", "zone", "dnssec", "signatures")
 EVERY = frozenset(f"dns.{claim}" for claim in (*ON_HOSTS, *OF_HOSTS, *OF_ZONES))
 
 

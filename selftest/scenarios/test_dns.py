@@ -49,6 +49,11 @@ CASES = {
     "lame": Case(dns.lame_delegation, r"lame-ns\.test.*REFUSED"),
     "nov6": Case(dns.authoritative_server_without_ipv6, "fd77::e6"),
     "notcp": Case(dns.authoritative_server_without_tcp, r"10\.77\.0\.231.*(TCP|tcp)|(TCP|tcp).*10\.77\.0\.231"),
+    "fleeting": Case(dns.ttl_of_seconds, r"www\.fleeting\.test A+: shortest TTL 5 s, warning below 30 s"),
+    "wide": Case(
+        dns.datagrams_of_4096_bytes, r"wide\.test: wide-ns\.test .*: UDP payload in bytes 4096, warning above 1232"
+    ),
+    "hasty": Case(dns.zone_expires_in_hours, r"hasty\.test: SOA expire 2 h, limit at least 7 d"),
     "expired": Case(dns.signatures_ended, r"expired\.test"),
     "ending": Case(dns.signatures_end_in_two_days, r"until a signature ends .*(1\.9|2|47|48).*, warning below 3 d"),
     "tonight": Case(dns.signatures_end_tonight, r"until a signature ends .*(5|6).*, limit.* 12 h"),
@@ -58,7 +63,20 @@ CASES = {
 }
 NAMED = {
     host: f"www.{host}.test"
-    for host in ("stale", "lame", "nov6", "notcp", "expired", "ending", "tonight", "wrongds", "hashed")
+    for host in (
+        "stale",
+        "lame",
+        "nov6",
+        "notcp",
+        "fleeting",
+        "wide",
+        "hasty",
+        "expired",
+        "ending",
+        "tonight",
+        "wrongds",
+        "hashed",
+    )
 }
 """The names whose zones are looked at from here, once, by the client that names them."""
 EVEN = {"weights": dict.fromkeys(("10.77.9.11", "10.77.9.12", "fd77::9:11", "fd77::9:12"), 1)}
@@ -104,6 +122,7 @@ CALM: dict[str, Any] = {"within": {"warn_above": "900 ms"}, "cold_within": {"war
 """So many hosts on two cores: time is judged where it is the fault."""
 LIMITS: dict[str, dict[str, Any]] = {
     "dead-first": {"dns": {"mail.example.test": {"cold_within": {"warn_above": "1 s"}}}},
+    "hasty": {"dns": {"soa_expire": {"fail_below": "7 d"}}},
     # Chance would fail one healthy run in some hundreds.
     "well": {"dns": {"uneven": {"fail_above": "1.9"}, "neglected": {"fail_below": "0.1"}}},
 }

@@ -8,6 +8,8 @@ of those the survey asked no more than the way down needs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
 
 from shipworthy.dns_messages import Reply
 from shipworthy.errors import NotMeasured
@@ -16,6 +18,7 @@ from shipworthy.vantage.names import belongs, labels_of, parent_side
 from shipworthy.vantage.wire import NO_ROUTE
 
 _ADDRESSES = ("A", "AAAA")
+_OF_ZONES = {"SOA", "NS", "DNSKEY", "NSEC3PARAM", "DS"}
 
 
 def zones_to(authority: Authority, name: str) -> list[Zone]:
@@ -59,6 +62,76 @@ def faults(authority: Authority, name: str) -> list[str]:
     return [line for zone in path if zone.parent and _soa(zone) for line in _faults_of(zone)]
 
 
+class Lifetime(NamedTuple):
+    """How long caches keep a record, as a server of its zone says."""
+
+    seconds: int
+    type: str
+    server: str
+
+
+def lifetimes(authority: Authority, name: str) -> list[Lifetime] | None:
+    """Of the name's own records, the shortest first; None where no server answers for them with authority.
+
+    What makes a zone (SOA, NS, keys) is left out: by habit, and for good reasons, it is kept for longer.
+    """
+    zone = zones_to(authority, name)[-1]
+    asked = [each for each in zone.asked if each.name == name and each.type not in _OF_ZONES]
+    heard = [(each, reply) for each in asked if (reply := each.heard()) and reply.authoritative]
+    found = {
+        Lifetime(record.ttl, record.type, _who(each))
+        for each, reply in heard
+        for record in reply.answer
+        if record.name == name and record.type != "RRSIG"
+    }
+    return sorted(found) if heard else None
+
+
+def payloads(authority: Authority, name: str) -> dict[str, int]:
+    """What each server of the name's zone advertises over UDP, in bytes, by server; 0 without EDNS."""
+    zone = zones_to(authority, name)[-1]
+    return {_who(asked): reply.payload for asked in _soa(zone, "udp") if (reply := asked.heard())}
+
+
+def cut_short(authority: Authority, name: str) -> list[str]:
+    """The answers of the name's zone that were truncated over UDP, and did not come whole over TCP."""
+    zone = zones_to(authority, name)[-1]
+    over_tcp = {each[:2] + each[3:5]: each for each in zone.asked if each.transport == "tcp"}
+    wrong = []
+    for asked in zone.asked:
+        reply = asked.heard() if asked.transport == "udp" else None
+        whole = over_tcp.get(asked[:2] + asked[3:5])
+        if reply and reply.truncated and whole and _was_put(whole) and (why := _not_whole(whole)):
+            wrong.append(f"{_who(asked)}: {asked.name} {asked.type} is truncated over UDP, and over TCP {why}")
+    return list(dict.fromkeys(wrong))
+
+
+class Kept(NamedTuple):
+    """The SOA's timers, in seconds."""
+
+    refresh: int
+    retry: int
+    expire: int
+    minimum: int
+
+
+def timers(authority: Authority, name: str) -> Kept | None:
+    """Those of the newest version of the name's zone; None where no server tells them."""
+    zone = zones_to(authority, name)[-1]
+    replies = [reply for asked in _soa(zone, "udp") if (reply := asked.heard()) and reply.authoritative]
+    numbers = [[int(number) for number in soa.split()[2:]] for reply in replies for soa in reply.data("SOA")]
+    return Kept(*max(numbers)[1:]) if numbers else None
+
+
+def networks(authority: Authority, name: str) -> dict[str, list[str]]:
+    """Where the servers of the name's zone are, by family that they have addresses of: its /24, its /48."""
+    found: dict[str, set[str]] = {}
+    for address in (ip_address(each) for some in zones_to(authority, name)[-1].servers.values() for each in some):
+        prefix = 24 if address.version == 4 else 48
+        found.setdefault(f"IPv{address.version}", set()).add(str(ip_network(f"{address}/{prefix}", strict=False)))
+    return {family: sorted(some) for family, some in sorted(found.items())}
+
+
 def _down_to(authority: Authority, zone: str) -> list[Zone]:
     path: list[Zone] = []
     while zone in authority.zones and len(path) < len(authority.zones):
@@ -91,6 +164,13 @@ def _wrong(asked: Asked) -> str:
     if not reply.authoritative:
         return "answers without authority"
     return "" if reply.truncated or reply.data("SOA") else "has no SOA"
+
+
+def _not_whole(asked: Asked) -> str:
+    reply = asked.heard()
+    if reply is None:
+        return asked.error or "is what cannot be understood"
+    return "too" if reply.truncated else ""
 
 
 def _faults_of(zone: Zone) -> Iterator[str]:

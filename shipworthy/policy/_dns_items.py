@@ -17,7 +17,7 @@ from shipworthy.policy.language.units import SECONDS
 
 Family = Literal["ipv4", "ipv6"]
 RecordType = Literal["MX", "TXT", "SRV", "CAA", "NS", "PTR"]
-FOR_HERE = frozenset({"serials", "delegation", "dnssec", "signatures"})
+FOR_HERE = frozenset({"serials", "delegation", "ttl", "edns", "zone", "dnssec", "signatures"})
 """The claims that are made of the authoritative side."""
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 MOST_SAMPLES = 2000
@@ -198,7 +198,7 @@ class Name(Part):
                 return bool(self.weights)
             case "reverse":
                 return self.reverse
-            case "serials" | "delegation" | "dnssec" | "signatures":
+            case _ if claim in FOR_HERE:
                 return self.authoritative
             case "nameservers" | "resolver":
                 return True

@@ -54,6 +54,70 @@ class Policy(SubjectPolicy):
         says="Search domains that are tried first for a name of the policy that has fewer dots than `ndots`.",
         source="judgement: each costs a question in each family, every time (Kubernetes: ndots 5)",
     )
+    ttl_short: Limit = limit(
+        SECONDS,
+        warn_below="30 s",
+        check="ttl",
+        words="shortest TTL",
+        says="The shortest TTL that the servers of its zone give a record of the name; no cache shortens it.",
+        source="judgement: below it caches are of no use, and an outage of the zone's servers is felt at once",
+    )
+    ttl_long: Limit = limit(
+        SECONDS,
+        warn_above="1 d",
+        check="ttl",
+        words="longest TTL",
+        says="The longest one: for so long an old answer may be met after a change.",
+        source="judgement: a change that takes more than a day is no remedy; RFC 1912 speaks of one day",
+    )
+    udp_payload: Limit = limit(
+        COUNT,
+        warn_above="1232",
+        check="edns",
+        words="UDP payload in bytes",
+        says="The bytes that a server of the zone advertises by EDNS, the most of any; without EDNS none.",
+        source="DNS Flag Day 2020: 1232 bytes pass every path unfragmented",
+    )
+    soa_refresh: Limit = limit(
+        SECONDS,
+        warn_below=None,
+        check="zone",
+        words="SOA refresh",
+        says="How long a secondary server waits before it looks for a new version.",
+        source="yours: no bound by default; Zonemaster ZONE02 wants 4 h",
+    )
+    soa_retry: Limit = limit(
+        SECONDS,
+        warn_below=None,
+        check="zone",
+        words="SOA retry",
+        says="How long it waits when that failed.",
+        source="yours: no bound by default; Zonemaster ZONE04 wants 1 h",
+    )
+    soa_expire: Limit = limit(
+        SECONDS,
+        warn_below=None,
+        check="zone",
+        words="SOA expire",
+        says="How long it goes on to answer when it hears nothing more of the primary one.",
+        source="yours: no bound by default; Zonemaster ZONE05 wants 7 d",
+    )
+    soa_minimum: Limit = limit(
+        SECONDS,
+        warn_above=None,
+        check="zone",
+        words="SOA minimum",
+        says="How long caches remember that a name is not there.",
+        source="yours: no bound by default; Zonemaster ZONE06 bears 1 d (RFC 2308)",
+    )
+    server_networks: Limit = limit(
+        COUNT,
+        warn_below=None,
+        check="zone",
+        words="networks of its servers",
+        says="In how many networks, /24 of IPv4 and /48 of IPv6, the zone's servers are; each family by itself.",
+        source="yours: no bound by default; RFC 2182 wants servers apart, in two at least",
+    )
     signature_left: Limit = limit(
         SECONDS,
         warn_below="3 d",
