@@ -202,7 +202,7 @@ DELEGATION = {
         "failed", f"example.test: ns.example.test ({V4}): over TCP refused", unanswered(V4, "refused", "tcp")
     ),
     "no route from here": Case(
-        "error", f"{NAME}: from here, ns.example.test ({V6}): no route", unanswered(V6, "no route")
+        "error", "from here, no route over IPv6 to 1 of 3 addresses", unanswered(V6, "no route")
     ),
     "the walk did not come there": Case(
         "failed",

@@ -261,7 +261,7 @@ def test_delegation_is_not_lame(here: Here, item: Item[Name]) -> None:
     wrong += [] if item.name in here.authority.stopped else authority.faults(here.authority, item.name)
     assert not wrong, "\n".join([_some(wrong), *wrong[SHOWN:]])
     if unknown := authority.unasked(here.authority, item.name):
-        raise NotMeasured(f"{item.name}: from here, {_some(unknown)}")
+        raise NotMeasured(f"from here, {_some(unknown)}")
 
 
 @check("dns.dnssec", each="names", once=True)
