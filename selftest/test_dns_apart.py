@@ -19,7 +19,8 @@ from shipworthy.probes.dns import Question, Request, Resolved
 from shipworthy.snapshot import Answer, Cost, Facts, Login, Measured, Snapshot, plain
 
 CHECK = "test_hosts_see_the_same_answers"
-GONE = "gone"
+GONE = "not a part of the run that is replayed"
+LEFT_OUT = "was not asked"
 OWN = "192.0.2.53"
 HERE, THERE = "10.0.0.7", "10.0.0.9"
 
@@ -59,7 +60,7 @@ class Hosts:
     def snapshot(self, host: str) -> Snapshot:
         world = self.worlds[host]
         if isinstance(world, str):
-            raise NotMeasured("not a part of the run that is replayed")
+            raise NotMeasured(world)
         request = self.policy(host).dns.request(frozenset({"dns.same"}))
         return snapshot_of(host, world, request or Request())
 
@@ -102,6 +103,14 @@ FLEETS: dict[str, tuple[Hosts, str, str]] = {
         Hosts({**WELL, "d": GONE}),
         "error",
         "hosts that told nothing: d (not a part of the run that is replayed); the others see the same",
+    ),
+    "many told nothing": (
+        Hosts({**WELL, **{f"h{number}": GONE for number in range(7)}, "y": LEFT_OUT}),
+        "error",
+        (
+            "hosts that told nothing: h0, h1, h2, h3, h4 and 2 more (not a part of the run that is replayed); "
+            "y (was not asked); the others see the same"
+        ),
     ),
     "one was not asked, and one sees another": (
         Hosts({**WELL, "d": GONE, "e": sees(THERE)}),

@@ -14,13 +14,14 @@ from shipworthy.judging import dns as judging
 from shipworthy.judging import name_servers
 from shipworthy.judging.answer_times import time_verdicts
 from shipworthy.judging.dns import families_of, judged_families
-from shipworthy.judging.lookups import TYPES, Looked, without_servers
+from shipworthy.judging.lookups import TYPES, Looked, by_words, without_servers
 from shipworthy.judging.rotation import rotation
 from shipworthy.judging.views import views_of
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.policy import HostPolicy
 from shipworthy.policy._dns_items import Name
 from shipworthy.probes.dns import Dns
+from shipworthy.report.text import some
 
 if TYPE_CHECKING:  # dnspython takes its time to load: only where a policy asks for it
     from shipworthy.here import Here
@@ -224,7 +225,7 @@ def test_hosts_see_the_same_answers(fleet: Fleet) -> None:
     odd = views.odd()
     assert not odd, "\n".join([_some(odd), *odd[SHOWN:]])
     if views.missing:
-        silent = _some([f"{host} ({why})" for host, why in views.missing.items()], ", ")
+        silent = _some([f"{some(hosts)} ({why})" for why, hosts in by_words(views.missing.items()).items()])
         few = f"{views.hosts} are too few to find the odd one out among"
         raise NotMeasured(f"hosts that told nothing: {silent}; {few if views.hosts < 3 else 'the others see the same'}")
 
