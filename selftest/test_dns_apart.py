@@ -12,6 +12,7 @@ import pytest
 from selftest import judged
 from selftest.dns_answers import NAME, SILENT, Says, World, reading_of
 from shipworthy.errors import NotMeasured
+from shipworthy.judging.lookups import looked_of
 from shipworthy.judging.views import odd_ones
 from shipworthy.plugin.questions import Questions
 from shipworthy.policy import HostPolicy
@@ -172,6 +173,22 @@ def test_views_meet_by_a_third() -> None:
     views = {"a": frozenset("1"), "b": frozenset("2"), "c": frozenset("12"), "d": frozenset("9")}
     assert odd_ones(views) == {"d": frozenset("9")}
     assert odd_ones({}) == {}
+
+
+def test_what_was_said_of_a_name_is_understood_once_for_its_checks() -> None:
+    request = judged.policy(dns={NAME: {}}).dns.request(frozenset({"dns.ipv4"}))
+    assert request is not None
+    snapshot = snapshot_of("a", sees(HERE), request)
+    looked = looked_of(snapshot, NAME, None)
+    assert looked_of(snapshot, NAME, None) is looked
+    assert looked.of("A")[0] is looked.addresses["ipv4"][0]
+    assert [answer.data for answer in looked.of("A")] == [(HERE,), (HERE,)]
+    at_its_own = looked_of(snapshot, NAME, [OWN])
+    assert at_its_own.servers == [OWN]
+    assert at_its_own.questions is looked.questions
+    assert looked_of(snapshot_of("a", sees(THERE), request), NAME, None).of("A")[0].data == (THERE,)
+    with pytest.raises(NotMeasured, match="dns was not asked"):
+        looked_of(Snapshot("d", "", "local", Login({}, None), {"probes": {}}, snapshot.answer), NAME, None)
 
 
 def test_the_questions_of_a_run_are_told() -> None:
