@@ -248,7 +248,7 @@ SIGNATURES = {
     ),
     "ended": Case(
         "failed",
-        "example.test DNSKEY: until a signature ends -1 d, limit at least 12 h",
+        "example.test DNSKEY: a signature ended 1 d ago, limit at least 12 h",
         World(ends={"example.test": -DAY}),
     ),
     "they will end": Case(

@@ -20,6 +20,7 @@ from shipworthy.judging.views import views_of
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.policy import HostPolicy
 from shipworthy.policy._dns_items import Name
+from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.dns import Dns
 from shipworthy.report.text import some
 
@@ -295,9 +296,10 @@ def test_signatures_outlive_their_limit(chain: Chain, policy: HostPolicy, now: d
         does_not_apply("nothing on the way to it is signed below its top-level domain")
     first, longest = min(ours, key=lambda each: each.expiration), max(ours, key=lambda each: each.life)
     left, life = (first.expiration - now).total_seconds(), longest.life.total_seconds()
+    ago = f"{first.covers}: a signature ended {SECONDS.format(-left)} ago" if left < 0 else ""
     ends = [str(each) for each in sorted(ours, key=lambda each: each.expiration)[:SHOWN]]
     verdicts = [
-        policy.dns.signature_left.allows(left, what=f"{first.covers}: until a signature ends", evidence=ends),
+        policy.dns.signature_left.allows(left, what=f"{first.covers}: until a signature ends", told=ago, evidence=ends),
         policy.dns.signature_life.allows(life, what=f"{longest.covers}: life of a signature", evidence=ends),
     ]
     assert all(verdicts)
