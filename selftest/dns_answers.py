@@ -37,8 +37,13 @@ DATA: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("four.example.org", "A"): ("10.0.0.4",),
 }
 """What there is, by name and type."""
-ALIASES = {ALIAS: NAME, "dangling.example.org": "gone.example.net", "empty.example.org": "nothing.example.org"}
-NAMES = {name for name, _ in DATA} | {"nothing.example.org"}
+ALIASES = {
+    ALIAS: NAME,
+    "dangling.example.org": "gone.example.net",
+    "empty.example.org": "nothing.example.org",
+    "loop.example.org": "loop.example.org",
+}
+NAMES = {name for name, _ in DATA} | {"nothing.example.org", "loop.example.org"}
 
 ASKING = Resolver([FIRST, SECOND], [], 1, 5, 2, [])
 

@@ -12,6 +12,7 @@ import pytest
 from selftest import judged
 from selftest.dns_answers import NAME, SILENT, Says, World, reading_of
 from shipworthy.errors import NotMeasured
+from shipworthy.judging.lookups import looked_of
 from shipworthy.judging.views import odd_ones
 from shipworthy.plugin.questions import Questions
 from shipworthy.policy import HostPolicy
@@ -19,7 +20,8 @@ from shipworthy.probes.dns import Question, Request, Resolved
 from shipworthy.snapshot import Answer, Cost, Facts, Login, Measured, Snapshot, plain
 
 CHECK = "test_hosts_see_the_same_answers"
-GONE = "gone"
+GONE = "not a part of the run that is replayed"
+LEFT_OUT = "was not asked"
 OWN = "192.0.2.53"
 HERE, THERE = "10.0.0.7", "10.0.0.9"
 
@@ -59,7 +61,7 @@ class Hosts:
     def snapshot(self, host: str) -> Snapshot:
         world = self.worlds[host]
         if isinstance(world, str):
-            raise NotMeasured("not a part of the run that is replayed")
+            raise NotMeasured(world)
         request = self.policy(host).dns.request(frozenset({"dns.same"}))
         return snapshot_of(host, world, request or Request())
 
@@ -102,6 +104,14 @@ FLEETS: dict[str, tuple[Hosts, str, str]] = {
         Hosts({**WELL, "d": GONE}),
         "error",
         "hosts that told nothing: d (not a part of the run that is replayed); the others see the same",
+    ),
+    "many told nothing": (
+        Hosts({**WELL, **{f"h{number}": GONE for number in range(7)}, "y": LEFT_OUT}),
+        "error",
+        (
+            "hosts that told nothing: h0, h1, h2, h3, h4 and 2 more (not a part of the run that is replayed); "
+            "y (was not asked); the others see the same"
+        ),
     ),
     "one was not asked, and one sees another": (
         Hosts({**WELL, "d": GONE, "e": sees(THERE)}),
@@ -163,6 +173,22 @@ def test_views_meet_by_a_third() -> None:
     views = {"a": frozenset("1"), "b": frozenset("2"), "c": frozenset("12"), "d": frozenset("9")}
     assert odd_ones(views) == {"d": frozenset("9")}
     assert odd_ones({}) == {}
+
+
+def test_what_was_said_of_a_name_is_understood_once_for_its_checks() -> None:
+    request = judged.policy(dns={NAME: {}}).dns.request(frozenset({"dns.ipv4"}))
+    assert request is not None
+    snapshot = snapshot_of("a", sees(HERE), request)
+    looked = looked_of(snapshot, NAME, None)
+    assert looked_of(snapshot, NAME, None) is looked
+    assert looked.of("A")[0] is looked.addresses["ipv4"][0]
+    assert [answer.data for answer in looked.of("A")] == [(HERE,), (HERE,)]
+    at_its_own = looked_of(snapshot, NAME, [OWN])
+    assert at_its_own.servers == [OWN]
+    assert at_its_own.questions is looked.questions
+    assert looked_of(snapshot_of("a", sees(THERE), request), NAME, None).of("A")[0].data == (THERE,)
+    with pytest.raises(NotMeasured, match="dns was not asked"):
+        looked_of(Snapshot("d", "", "local", Login({}, None), {"probes": {}}, snapshot.answer), NAME, None)
 
 
 def test_the_questions_of_a_run_are_told() -> None:

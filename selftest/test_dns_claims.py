@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import dns.message
+import dns.rrset
 import pytest
 
 from selftest.dns_answers import (
@@ -41,6 +43,17 @@ BUDGET = "not asked: the budget of 10 questions is spent"
 UNCONFIGURED = World(servers=(), resolver=ASKING._replace(nameservers=[]), libc={"ipv4": AGAIN, "ipv6": AGAIN})
 NO_SERVER = "no name server is configured in /etc/resolv.conf"
 OWN = "192.0.2.53"
+
+
+def in_a_circle(type: str) -> Says:
+    """The name leads to b, b to c, and c to b."""
+    message = dns.message.make_response(dns.message.make_query(NAME, type))
+    for one, other in ((NAME, "b.example.org"), ("b.example.org", "c.example.org"), ("c.example.org", "b.example.org")):
+        message.answer.append(dns.rrset.from_text(f"{one}.", 300, "IN", "CNAME", f"{other}."))
+    return Says(raw=message.to_wire())
+
+
+IN_A_CIRCLE = World({("*", type): in_a_circle(type) for type in ("A", "AAAA")}, {"ipv4": NONAME, "ipv6": NONAME})
 
 IPV6 = {
     "both": Case("passed", ""),
@@ -102,6 +115,10 @@ IPV6 = {
         "failed",
         "dangling.example.org has no AAAA: its alias gone.example.net does not exist (NXDOMAIN)",
         name="dangling.example.org",
+    ),
+    "an alias of itself": Case("failed", "loop.example.org has no AAAA: it leads to itself", name="loop.example.org"),
+    "an alias of one of itself": Case(
+        "failed", f"{NAME} has no AAAA: its alias b.example.org leads to itself", IN_A_CIRCLE
     ),
     "no server is configured": Case("error", NO_SERVER, UNCONFIGURED),
     "no server can be reached": Case(
@@ -367,6 +384,8 @@ DANGLING = {
     "an alias of a name without addresses": Case(
         "failed", "empty.example.org leads to nothing.example.org, which has no address", name="empty.example.org"
     ),
+    "an alias of itself": Case("failed", "loop.example.org leads to itself", name="loop.example.org"),
+    "an alias of one of itself": Case("failed", f"{NAME} leads to b.example.org, which leads to itself", IN_A_CIRCLE),
     "for one server": Case(
         "failed",
         f"{ALIAS} leads to {NAME}, which does not exist ({SECOND})",

@@ -225,6 +225,18 @@ def test_every_signature_on_the_way_is_told(surveyed: Authority) -> None:
     assert {(each.inception, each.expiration) for each in chain.signatures} == {(NOW - 7 * DAY, NOW + 14 * DAY)}
 
 
+@pytest.mark.parametrize(
+    ("type", "owner", "reason"),
+    [
+        ("DNSKEY", "example.test", f"example.test DNSKEY is not signed (ns.example.test {SERVER})"),
+        ("A", "www.example.test", f"example.test: www.example.test A is not signed (ns.example.test {SERVER})"),
+        ("DNSKEY", ".", f"the root: . DNSKEY is not signed ({ROOT})"),
+    ],
+)
+def test_a_zone_is_named_once(surveyed: Authority, type: str, owner: str, reason: str) -> None:
+    assert judged(surveyed, Case("www.example.test", "bogus", spoil=without(type, owner))).reason == reason
+
+
 def test_iterations_are_told_by_zone(surveyed: Authority) -> None:
     assert judged(surveyed, CASES["hashed denial"]).iterations == {"hashed.test": 5}
     assert judged(surveyed, CASES["signed from the root down"]).iterations == {}

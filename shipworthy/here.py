@@ -145,9 +145,15 @@ class Measuring:
 
     def _begin(self, work: Callable[[], object], seconds: float) -> None:
         self._until = max(self._until, time.monotonic() + seconds + _MARGIN)
-        thread = threading.Thread(target=work, name="measured from here", daemon=True)
+        thread = threading.Thread(target=self._guarded, args=(work,), name="measured from here", daemon=True)
         self._begun.append(thread)
         thread.start()
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 -- a mistake of ours here is an error of these checks, and no more
+            self._errors.append(f"internal error: {type(error).__name__}: {error}")
 
     def _look_up(self, lookups: dns.Request) -> None:
         host = Host("here", "localhost", connection="local")
@@ -157,12 +163,9 @@ class Measuring:
     def _survey(self, names: Names) -> None:
         from shipworthy.vantage.survey import survey  # dnspython: only for those who ask for it
 
-        try:
-            self._authority = survey(
-                names.types, names.roots, names.families, names.wait_seconds, SURVEY_SECONDS, self._given_up
-            )
-        except Exception as error:  # noqa: BLE001 -- a mistake of ours here is an error of these checks, and no more
-            self._errors.append(f"internal error: {type(error).__name__}: {error}")
+        self._authority = survey(
+            names.types, names.roots, names.families, names.wait_seconds, SURVEY_SECONDS, self._given_up
+        )
 
 
 def together(requests: Sequence[dns.Request]) -> dns.Request | None:

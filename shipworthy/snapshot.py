@@ -163,6 +163,11 @@ class Snapshot:
         """Each is validated once, however many checks judge by it."""
         return {}
 
+    @cached_property
+    def understood(self) -> dict[tuple[object, ...], Any]:
+        """What judging has made of it, by what that is: once for many checks, and gone with the snapshot."""
+        return {}
+
     def _answered(self) -> Answer:
         if self.login.failed:
             raise NotMeasured(f"unreachable: {self.login.failed.rung}: {self.login.failed.reason}")

@@ -14,13 +14,15 @@ from shipworthy.judging import dns as judging
 from shipworthy.judging import name_servers
 from shipworthy.judging.answer_times import time_verdicts
 from shipworthy.judging.dns import families_of, judged_families
-from shipworthy.judging.lookups import TYPES, Looked, without_servers
+from shipworthy.judging.lookups import TYPES, Looked, by_words, without_servers
 from shipworthy.judging.rotation import rotation
 from shipworthy.judging.views import views_of
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.policy import HostPolicy
 from shipworthy.policy._dns_items import Name
+from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.dns import Dns
+from shipworthy.report.text import some
 
 if TYPE_CHECKING:  # dnspython takes its time to load: only where a policy asks for it
     from shipworthy.here import Here
@@ -224,7 +226,7 @@ def test_hosts_see_the_same_answers(fleet: Fleet) -> None:
     odd = views.odd()
     assert not odd, "\n".join([_some(odd), *odd[SHOWN:]])
     if views.missing:
-        silent = _some([f"{host} ({why})" for host, why in views.missing.items()], ", ")
+        silent = _some([f"{some(hosts)} ({why})" for why, hosts in by_words(views.missing.items()).items()])
         few = f"{views.hosts} are too few to find the odd one out among"
         raise NotMeasured(f"hosts that told nothing: {silent}; {few if views.hosts < 3 else 'the others see the same'}")
 
@@ -261,7 +263,7 @@ def test_delegation_is_not_lame(here: Here, item: Item[Name]) -> None:
     wrong += [] if item.name in here.authority.stopped else authority.faults(here.authority, item.name)
     assert not wrong, "\n".join([_some(wrong), *wrong[SHOWN:]])
     if unknown := authority.unasked(here.authority, item.name):
-        raise NotMeasured(f"{item.name}: from here, {_some(unknown)}")
+        raise NotMeasured(f"from here, {_some(unknown)}")
 
 
 @check("dns.ttl", each="names", once=True)
@@ -369,9 +371,10 @@ def test_signatures_outlive_their_limit(chain: Chain, policy: HostPolicy, now: d
         does_not_apply("nothing on the way to it is signed below its top-level domain")
     first, longest = min(ours, key=lambda each: each.expiration), max(ours, key=lambda each: each.life)
     left, life = (first.expiration - now).total_seconds(), longest.life.total_seconds()
+    ago = f"{first.covers}: a signature ended {SECONDS.format(-left)} ago" if left < 0 else ""
     ends = [str(each) for each in sorted(ours, key=lambda each: each.expiration)[:SHOWN]]
     verdicts = [
-        policy.dns.signature_left.allows(left, what=f"{first.covers}: until a signature ends", evidence=ends),
+        policy.dns.signature_left.allows(left, what=f"{first.covers}: until a signature ends", told=ago, evidence=ends),
         policy.dns.signature_life.allows(life, what=f"{longest.covers}: life of a signature", evidence=ends),
     ]
     assert all(verdicts)

@@ -189,6 +189,8 @@ def test_what_is_declared_is_compared_as_it_is_answered(type: RecordType, declar
 
 
 ABSENT = "cannot be said of a name that must not exist"
+METADATA = "is an address of a cloud's metadata, which is never asked"
+NOBODY = "is the address of no single machine"
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a name that must not exist, with addresses": (
         {"must_not_exist": True, "addresses": ["10.0.0.1"]},
@@ -206,6 +208,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "reverse: true needs single `addresses`, and 10.0.0.0/8 is a network",
     ),
     "no address": ({"servers": ["ns1"]}, "servers[1]: 'ns1' is no IPv4 or IPv6 address"),
+    "an address of a cloud's metadata": (
+        {"servers": ["10.0.0.53", "169.254.169.254"]},
+        f"servers[2]: '169.254.169.254' {METADATA}",
+    ),
+    "one in IPv6's clothes": (
+        {"servers": ["::ffff:169.254.169.254"]},
+        f"servers[1]: '::ffff:169.254.169.254' {METADATA}",
+    ),
+    "any address": ({"servers": ["0.0.0.0"]}, f"servers[1]: '0.0.0.0' {NOBODY}"),
+    "any address of IPv6": ({"servers": ["::"]}, f"servers[1]: '::' {NOBODY}"),
+    "everybody": ({"servers": ["255.255.255.255"]}, f"servers[1]: '255.255.255.255' {NOBODY}"),
+    "a group": ({"servers": ["224.0.0.251"]}, f"servers[1]: '224.0.0.251' {NOBODY}"),
+    "a group of IPv6": ({"servers": ["ff02::fb"]}, f"servers[1]: 'ff02::fb' {NOBODY}"),
     "no network": (
         {"addresses": ["10.0.0.1/8"]},
         "addresses[1]: '10.0.0.1/8' is no address, and no network (10.0.0.0/8)",

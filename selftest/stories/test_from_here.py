@@ -116,7 +116,7 @@ def test_checks_from_here_come_first_though_hosts_are_asked_meanwhile(theirs: Re
     theirs.write("policies/local.yml", NAMES.replace(ROOT, "10.9.0.9"))
     silent = ran(theirs, net)
     assert [result.check for result in silent.results] == ["dns.ours", "dns.theirs"], silent
-    assert told(silent)["dns.ours"] == "www.test: .: no route to any of its servers"
+    assert told(silent)["dns.ours"] == "www.test: the root: no route to any of its servers"
     assert told(silent)["dns.theirs"] == "10.9.0.9: no route"
 
 

@@ -117,6 +117,10 @@ CASES = {
     "tomorrow": asked("--at=tomorrow", says=("--at: 'tomorrow' is neither a date (2027-01-15) nor days",)),
     "the end of time": asked("--at=9999999d", says=("--at:",)),
     "beyond the end of time": asked("--at=+9999999d", says=("--at:",)),
+    "a file of a run to replay": asked(
+        "--replay=tests/test_theirs.py",
+        says=("tests/test_theirs.py is a file; a run's directory is wanted, such as reports/latest",),
+    ),
     "no run to replay": asked("--replay=gone", says=("gone/run.json: No such file or directory",)),
     "that run's policy, today's hosts": asked(
         "--replay=x", "--policy-as-run", "--limit=here", says=("--limit: is today's; --policy-as-run takes hosts",)

@@ -78,6 +78,8 @@ def lack(looked: Looked, family: Family) -> str:
         return f"{told} for {LIBRARY}, and has one for {', '.join(having)}"
     if (said := looked.libc.get(family)) and said.error == _MAPPED:
         return f"{told}: {LIBRARY} gives {_MAPPED}"
+    if circle := next((end for answer in answers if (end := _circle(looked.name, answer.reply))), ""):
+        return f"{told}: {'it' if circle == looked.name else f'its alias {circle}'} leads to itself"
     if answers and all(answer.status == "NXDOMAIN" for answer in answers):
         end = _end(looked.name, answers[0].reply)
         return f"{told}: {'it' if end == looked.name else f'its alias {end}'} does not exist (NXDOMAIN)"
@@ -247,6 +249,8 @@ def _leads_nowhere(name: str, answers: Sequence[Answer]) -> str:
     if any(answer.data or answer.unknown or answer.broken for answer in answers):
         return ""
     end = _end(name, answers[0].reply)
+    if circle := _circle(name, answers[0].reply):
+        return "leads to itself" if circle == name else f"leads to {circle}, which leads to itself"
     if end == name:
         return ""
     missing = any(answer.status == "NXDOMAIN" for answer in answers)
@@ -255,12 +259,22 @@ def _leads_nowhere(name: str, answers: Sequence[Answer]) -> str:
 
 def _end(name: str, reply: Reply | None) -> str:
     """Where the aliases in an answer lead to."""
+    return _way(name, reply)[-1]
+
+
+def _circle(name: str, reply: Reply | None) -> str:
+    """The first name to which the aliases in an answer lead twice; empty where there is none."""
+    way = _way(name, reply)
+    return way[-1] if way[-1] in way[:-1] else ""
+
+
+def _way(name: str, reply: Reply | None) -> list[str]:
+    """From name to name by the aliases in an answer, until one comes again."""
     aliases = {each.name: each.text for each in reply.answer if each.type == "CNAME"} if reply else {}
-    for _ in range(_HOPS):
-        if name not in aliases:
-            break
-        name = aliases[name].rstrip(".") or "."
-    return name
+    way = [name]
+    while way[-1] in aliases and way[-1] not in way[:-1] and len(way) <= _HOPS:
+        way.append(aliases[way[-1]].rstrip(".") or ".")
+    return way
 
 
 def _back(looked: Looked, address: str, answer: Answer) -> str:

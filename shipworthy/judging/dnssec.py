@@ -236,10 +236,11 @@ class _Walk:
             return
         self._note_signatures(zone, covers, signatures)
         reasons = [reason for each in signatures if (reason := why_not(zone, rrset, each, keys, self._now))]
+        what = covers if text_of(rrset.name) == zone != "." else f"{of(zone)}: {covers}"
         if not signatures:
-            raise _Bogus(f"{of(zone)}: {covers} is not signed ({who(asked)})")
+            raise _Bogus(f"{what} is not signed ({who(asked)})")
         if len(reasons) == len(signatures):
-            raise _Bogus(f"{of(zone)}: {covers}: {reasons[0]} ({who(asked)})")
+            raise _Bogus(f"{what}: {reasons[0]} ({who(asked)})")
         self._held.add(key)
 
     def _note_signatures(self, zone: str, covers: str, signatures: Iterable[Any]) -> None:

@@ -124,6 +124,15 @@ class Looked:
 
     def _asked(self, type: str, name: str) -> list[tuple[Answer, Server | None]]:
         """Each with its server where that is mute."""
+        if (type, name) not in self._answers:
+            self._answers[type, name] = self._answered(type, name)
+        return self._answers[type, name]
+
+    @cached_property
+    def _answers(self) -> dict[tuple[str, str], list[tuple[Answer, Server | None]]]:
+        return {}
+
+    def _answered(self, type: str, name: str) -> list[tuple[Answer, Server | None]]:
         index = self._question(type, name)
         found = []
         for server in self.reading.servers:
@@ -158,6 +167,17 @@ class Looked:
     def told(self, wrong: Iterable[str], *types: str) -> str:
         """All that is wrong in one line, and below it what everybody said: of addresses, and of further types."""
         return "\n".join(["; ".join(wrong), *self.evidence(*TYPES.values(), *types)])
+
+
+def looked_of(snapshot: Snapshot, name: str, servers: list[str] | None) -> Looked:
+    """What a snapshot says of a name, made once for all its checks; raises NotMeasured with the reason."""
+    reading, known = snapshot.reading("dns"), snapshot.understood
+    key = ("looked", name, None if servers is None else tuple(servers))
+    if key not in known:
+        questions = known.get(("questions",)) or known.setdefault(("questions",), asked_of(snapshot))
+        known[key] = Looked(name, reading, questions, servers)
+    looked: Looked = known[key]
+    return looked
 
 
 def asked_of(snapshot: Snapshot) -> list[Question]:

@@ -63,10 +63,10 @@ def measured(run: Run) -> Here:
 
 def looked_up(run: Run, host: str, name: str, said: Name) -> Looked:
     """What was said of a name where a host's policy has it looked up: on the host, or on this machine."""
-    from shipworthy.judging.lookups import Looked, asked_of
+    from shipworthy.judging.lookups import looked_of
 
     snapshot = measured(run).looking() if said.vantage == "here" else run.snapshot(host)
-    return Looked(name, snapshot.reading("dns"), asked_of(snapshot), said.servers)
+    return looked_of(snapshot, name, said.servers)
 
 
 def vouched_for(run: Run, host: str, name: str) -> Chain:

@@ -44,6 +44,8 @@ class StoredRun(NamedTuple):
 def read(directory: Path) -> StoredRun:
     """The run that was stored in `directory`; raises ReplayError."""
     path = directory / "run.json"
+    if directory.is_file():
+        raise ReplayError.at("--replay", f"{directory} is a file; a run's directory is wanted, such as reports/latest")
     try:
         facts = json.loads(path.read_bytes())
         if facts["schema"] != SCHEMA:

@@ -14,6 +14,7 @@ from shipworthy.policy.language.form import VALUE_ERROR, WHOLE_ERROR
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Part, limit
 from shipworthy.policy.language.units import SECONDS
+from shipworthy.probes.parts.peers import is_metadata
 
 Family = Literal["ipv4", "ipv6"]
 RecordType = Literal["MX", "TXT", "SRV", "CAA", "NS", "PTR"]
@@ -21,6 +22,7 @@ FOR_HERE = frozenset({"serials", "delegation", "ttl", "edns", "zone", "dnssec", 
 """The claims that are made of the authoritative side."""
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 MOST_SAMPLES = 2000
+_BROADCAST = ipaddress.ip_address("255.255.255.255")
 
 
 def refuse(reason: str, kind: LiteralString = VALUE_ERROR) -> NoReturn:
@@ -59,6 +61,17 @@ def _address(text: str) -> str:
         refuse("is no IPv4 or IPv6 address")
 
 
+def _server(text: str) -> str:
+    """An address where a name server can be; raises otherwise."""
+    if is_metadata(text):
+        refuse("is an address of a cloud's metadata, which is never asked")
+    address = ipaddress.ip_address(text)
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_unspecified or address.is_multicast or address == _BROADCAST:
+        refuse("is the address of no single machine")
+    return text
+
+
 def _network(text: str) -> str:
     try:
         network = ipaddress.ip_network(text)
@@ -68,6 +81,7 @@ def _network(text: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+NameServer = Annotated[str, AfterValidator(_address), AfterValidator(_server)]
 Network = Annotated[str, AfterValidator(_network)]
 Share = Annotated[int, Field(ge=1, le=1000)]
 
@@ -91,7 +105,7 @@ class Name(Part):
     reverse: bool = Field(
         False, description="Whether each of `addresses` must have a PTR that leads to a name with that address."
     )
-    servers: list[Address] | None = Field(
+    servers: list[NameServer] | None = Field(
         None, min_length=1, description="Who is asked, by address, instead of the host's own name servers."
     )
     vantage: Literal["host", "here"] = Field(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from shipworthy.policy._dns_items import FAMILIES, FOR_HERE, Address, Name, ascii_name, record_text, refuse
+from shipworthy.policy._dns_items import FAMILIES, FOR_HERE, Name, NameServer, ascii_name, record_text, refuse
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Items, SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import COUNT, RATIO, SECONDS, Unit
@@ -170,7 +170,7 @@ class Policy(SubjectPolicy):
         says="Questions that one host puts to name servers in a run; what goes beyond is not asked, and an error.",
         source="judgement: 200 names, 3 servers, 2 families, twice, and room",
     )
-    root_servers: list[Address] | None = Field(
+    root_servers: list[NameServer] | None = Field(
         None,
         min_length=1,
         description="Where the authoritative side begins; without it, with the root servers of the Internet.",
@@ -188,7 +188,10 @@ class Policy(SubjectPolicy):
     @classmethod
     def item_name(cls, key: str) -> str:
         """A-labels, lower case, without the final dot."""
-        return ascii_name(key)
+        name = ascii_name(key)
+        if name == ".":
+            raise ValueError("is no name to look up: it is the root")
+        return name
 
     @field_validator("wait", "budget")
     @classmethod

@@ -26,10 +26,13 @@ ASKED: ContextVar[list[Verdict] | None] = ContextVar("shipworthy_asked", default
 class Verdict:
     """What a limit says of one value. False when it is beyond the fail bound; prints itself."""
 
-    def __init__(self, limit: Limit, value: float, evidence: Iterable[object], what: str, failed: bool) -> None:
+    def __init__(
+        self, limit: Limit, value: float, evidence: Iterable[object], what: str, failed: bool, told: str = ""
+    ) -> None:
         self.limit = limit
         self.value = value
         self.what = what
+        self._told = told
         self._failed = failed
         self._evidence = evidence
 
@@ -48,7 +51,7 @@ class Verdict:
     @property
     def message(self) -> str:
         """One line: what, measured, limit: `swap used 512 MiB, limit 64 MiB`."""
-        return self.limit.describe(self.value, self.what, failed=self._failed)
+        return self.limit.describe(self.value, self.what, failed=self._failed, told=self._told)
 
     @property
     def measure(self) -> Measure:
@@ -76,8 +79,11 @@ class Limit:
     soft: bool = False
     """A value beyond the fail bound only warns: see `softened`."""
 
-    def allows(self, value: float | None, *, evidence: Iterable[object] = (), what: str = "") -> Verdict:
-        """The verdict on `value`; `what` names the item that was measured, instead of the limit's own words.
+    def allows(
+        self, value: float | None, *, evidence: Iterable[object] = (), what: str = "", told: str = ""
+    ) -> Verdict:
+        """The verdict on `value`; `what` names the item that was measured, instead of the limit's own words, and
+        `told` is said instead of both words and value.
 
         A value that is missing, or is no number (NaN would pass every comparison), raises NotMeasured.
         """
@@ -85,7 +91,7 @@ class Limit:
             raise NotMeasured(self.name)
         if value - value != 0:
             raise NotMeasured(f"{self.name}: {value} is no number")
-        verdict = Verdict(self, value, evidence, what, not self.soft and self.beyond(value, self.fail))
+        verdict = Verdict(self, value, evidence, what, not self.soft and self.beyond(value, self.fail), told)
         asked = ASKED.get()
         if asked is not None:
             asked.append(verdict)
@@ -112,18 +118,18 @@ class Limit:
         """The same limit that can only warn: for a value that does no harm without a second witness."""
         return replace(self, soft=True)
 
-    def describe(self, value: float, what: str = "", *, failed: bool) -> str:
-        words = what or self.words or self.name
+    def describe(self, value: float, what: str = "", *, failed: bool, told: str = "") -> str:
         warns = self.soft or (not failed and self.beyond(value, self.warn))
         bound = self.warns_at if warns else self.fail
         shown, against = _apart(self.unit, value, bound)
+        head = told or f"{what or self.words or self.name} {shown}"
         if bound is None:
-            return f"{words} {shown}"
+            return head
         least = "at least " if self.direction == "below" else ""
         if failed or (bound == self.fail and not self.soft):
-            return f"{words} {shown}, limit {least}{against}"
+            return f"{head}, limit {least}{against}"
         final = f" (limit {least}{self.unit.format(self.fail)})" if self.fail is not None and not self.soft else ""
-        return f"{words} {shown}, warning {self.direction} {against}{final}"
+        return f"{head}, warning {self.direction} {against}{final}"
 
 
 def _apart(unit: Unit, value: float, bound: float | None) -> tuple[str, str]:
