@@ -20,7 +20,17 @@ import dns.flags
 import dns.message
 import dns.rcode
 
-from selftest.probes.name_server import OverUdp, answer, kind_of, name_server, silent, well
+from selftest.probes.name_server import (
+    OverTcp,
+    OverUdp,
+    answer,
+    kind_of,
+    name_server,
+    silent,
+    stays_silent,
+    well,
+    well_over_tcp,
+)
 from shipworthy.probes.dns import Request, probe
 from shipworthy.probes.runtime.encode import encode
 from shipworthy.probes.runtime.machine import Machine
@@ -66,6 +76,9 @@ HOW: Mapping[str, OverUdp] = {
     for each in (well, silent, refuses, knows_no_name, rotates, mapped, silent_for_ipv6, silent_for_most)
 }
 
+OVER_TCP: Mapping[str, OverTcp] = {"silent": stays_silent}
+"""Those that do not answer well there."""
+
 
 def on_a_host(files: Mapping[str, str], servers: Mapping[str, str], **request: Any) -> dict[str, Any]:
     """The reading of the probe on such a host."""
@@ -90,7 +103,7 @@ def _run(told: Mapping[str, Any]) -> Any:
             subprocess.run(["mount", "--bind", source, path], check=True)
             stack.callback(subprocess.run, ["umount", path], check=True)
         for address, how in told["servers"].items():
-            stack.enter_context(name_server(HOW[how], address=address, port=53))
+            stack.enter_context(name_server(HOW[how], OVER_TCP.get(how, well_over_tcp), address, 53))
         return encode(probe(Machine(), Request(**told["request"])))
 
 

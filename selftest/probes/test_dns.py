@@ -122,6 +122,23 @@ def test_silence_for_all_names_is_told_as_one() -> None:
 
 
 @needs_root
+@pytest.mark.parametrize(
+    ("how", "sources", "waited"),
+    [("silent", "files dns", "1 s"), ("silent", "files dns ldap", "2 s"), ("silent_for_ipv6", "files dns", "2 s")],
+)
+def test_nobody_is_waited_for_when_no_server_lives(how: str, sources: str, waited: str) -> None:
+    """Neither by the C library, unless somebody else may answer it."""
+    files = {**FILES, "/etc/nsswitch.conf": f"hosts: {sources}\n", "/etc/hosts": "192.0.2.77 here.example.org\n"}
+    names = [NAME, "here.example.org"]
+    alive = query(".", "NS").hex()
+    reading = on_a_host(files, {"127.0.0.1": how}, names=names, questions=questions(NAME), alive=alive)
+    assert reading["libc"][NAME]["ipv6"]["error"] == f"no answer within {waited}"
+    assert reading["libc"]["here.example.org"]["ipv4"]["addresses"] == ["192.0.2.77"]
+    seconds = "2 s" if how != "silent" else "1 s"
+    assert reading["servers"][0]["udp"][1]["error"] == f"no answer within {seconds}"
+
+
+@needs_root
 def test_which_address_comes_first_is_counted() -> None:
     reading = on_a_host(FILES, {"127.0.0.1": "rotates"}, names=[NAME, "b.example.org"], libc_samples={NAME: 40})
     firsts = reading["libc_firsts"]
@@ -168,6 +185,16 @@ def test_a_child_that_is_left_has_said_what_it_had() -> None:
 
     begin = time.monotonic()
     assert child.tell(work, 0.3) == [[1, "a"], {"b": None}]
+    assert time.monotonic() - begin < 2
+
+
+def test_a_child_is_left_when_it_is_enough() -> None:
+    def work(say: Any) -> None:
+        say(1)
+        time.sleep(60)
+
+    begin = time.monotonic()
+    assert child.tell(work, 20, lambda: time.monotonic() - begin > 0.3) == [1]
     assert time.monotonic() - begin < 2
 
 

@@ -242,6 +242,7 @@ class Policy(SubjectPolicy):
             },
             wait_seconds=self.wait,
             budget=int(self.budget),
+            alive=_wire(".", "NS") if names else "",
         )
 
 

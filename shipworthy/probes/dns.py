@@ -36,6 +36,11 @@ class Request(NamedTuple):
     """How long an answer is waited for, over UDP and TCP alike."""
     budget: int = 5000
     """Questions that may be put to servers, in all, the C library's among them."""
+    alive: str = ""
+    """What a living server has at hand, the message in hexadecimal: each is asked it once, and any answer will do.
+
+    Where it is asked, and nobody has answered anything after half of the wait, nobody is waited for any longer.
+    """
 
 
 class Dns(NamedTuple):
@@ -63,6 +68,8 @@ class Dns(NamedTuple):
 
 
 READING = Dns
+_NO_OTHERS = {"files", "dns", "myhostname"}
+"""Sources of which the name servers alone are waited for."""
 
 
 def probe(machine: Machine, request: Request) -> Dns:
@@ -75,16 +82,19 @@ def probe(machine: Machine, request: Request) -> Dns:
     resolver = eyes.see("resolver", lambda: read_resolver(machine))
     usual = asked_servers(resolver)
     budget = Budget(request.budget)
+    sources = eyes.see("sources", lambda: read_sources(_asked(machine, request)))
     twice = 2 * sum(len(usual if each.servers is None else each.servers) for each in questions)
     resolving = Resolving(names, request.libc_samples, request.wait_seconds, budget, twice)
     resolving.start()
-    servers, messages, samples = ask(questions, usual, request.wait_seconds, budget)
+    servers, messages, samples, silent = ask(questions, usual, request.wait_seconds, budget, alive=request.alive)
+    if silent and {each.address for each in servers}.issuperset(usual) and _NO_OTHERS.issuperset(sources or "?"):
+        resolving.give_up()
     libc, firsts = resolving.gather()
     known = set(request.names).union(each.name for each in questions)
     return Dns(
         resolver=resolver,
         upstreams=eyes.see("upstreams", lambda: upstreams_of(machine, resolver)) or [],
-        sources=eyes.see("sources", lambda: read_sources(_asked(machine, request))),
+        sources=sources,
         hosts_file=eyes.see("hosts_file", lambda: read_overrides(_asked(machine, request), known)) or {},
         libc=libc,
         libc_firsts=firsts,

@@ -56,6 +56,8 @@ class Tcp:
         self._known: Set[int] = set()
         self._open: List[_Connection] = []
         self._failed = 0
+        self.heard = False
+        """Anything at all has come."""
         self._answered = False
         self._ids = Ids()
 
@@ -91,6 +93,13 @@ class Tcp:
             self._fail(connection, NO_TIME)
         while self._waiting:
             self._no(self._waiting.popleft(), NO_TIME_LEFT)
+
+    def give_up(self, after: float) -> None:
+        """Nobody has answered anything for so long."""
+        for connection in list(self._open):
+            self._fail(connection, silence(after))
+        while self._waiting:
+            self._no(self._waiting.popleft(), given_up(self._failed, " over TCP"))
 
     def _connect(self, index: int) -> None:
         try:
@@ -135,6 +144,7 @@ class Tcp:
     def _read(self, connection: "_Connection") -> None:
         data = connection.socket.recv(_BLOCK)
         connection.read += data
+        self.heard = self.heard or bool(data)
         message = connection.message()
         while message is not None:
             if len(message) >= 2 and message_id(message) == connection.id:

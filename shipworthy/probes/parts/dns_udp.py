@@ -71,8 +71,11 @@ class Udp:
         wait: float,
         selector: selectors.BaseSelector,
         answers: Answers,
+        alive: str = "",
     ) -> None:
         """`firsts`: those of the questions for which this is the first server, the one that is asked for samples.
+
+        `alive`: what is asked before all else, once, in hexadecimal; nobody waits for its answer.
 
         Raises OSError for a family that this host does not speak.
         """
@@ -82,6 +85,10 @@ class Udp:
         """Questions whose answers were truncated."""
         self.ignored = 0
         self.answered = 0
+        self.heard = False
+        """Anything at all has come."""
+        self.asked_alive = False
+        self._alive = bytes(bytearray.fromhex(alive))
         self._target = target
         self._questions = questions
         self._wires = {index: bytes(bytearray.fromhex(each.wire)) for index, each in questions.items()}
@@ -107,6 +114,7 @@ class Udp:
 
     def fill(self, budget: Budget, now: float) -> None:
         """Send what may be sent now."""
+        self._ask_alive(budget)
         while self._has_room(now):
             index, kind = self._next()
             if index < 0:
@@ -151,6 +159,18 @@ class Udp:
         for one in list(self._flights):
             self._fail(one, NO_TIME)
         self._all_that_is_left(NO_TIME_LEFT)
+
+    def give_up(self, after: float) -> None:
+        """Nobody has answered anything for so long."""
+        for one in list(self._flights):
+            self._fail(one, silence(after))
+        self._all_that_is_left(given_up(sum(each[0] for each in self._of_type.values())))
+
+    def _ask_alive(self, budget: Budget) -> None:
+        if self._alive and not self.asked_alive and budget.take():
+            self.asked_alive = True
+            with suppress(OSError):  # the first question says so as well
+                self._socket.sendto(with_id(self._alive, self._ids.fresh()), self._target)
 
     def _has_room(self, now: float) -> bool:
         if len(self._flights) < IN_FLIGHT:
@@ -197,6 +217,7 @@ class Udp:
 
     def _answer(self, data: bytes, source: Target) -> None:
         now = time.monotonic()
+        self.heard = True
         one = message_id(data) if len(data) >= 2 else -1
         if _plain(source) != _plain(self._target) or not self._ids.known(one):
             self.ignored += 1

@@ -29,11 +29,23 @@ class Asked(NamedTuple):
     """In the order in which the questions name them."""
     messages: List[str]
     samples: Dict[str, List[int]]
+    silent: bool
+    """All were given up: after half of the wait, nobody had answered anything."""
 
 
-def ask(questions: Sequence[Question], usual: Sequence[str], wait: float, budget: Budget, port: int = PORT) -> Asked:
-    """Ask `questions` of their servers, or of the `usual` ones; over within `wait` and a moment."""
-    until = time.monotonic() + wait + BEYOND
+def ask(
+    questions: Sequence[Question],
+    usual: Sequence[str],
+    wait: float,
+    budget: Budget,
+    port: int = PORT,
+    alive: str = "",
+) -> Asked:
+    """Ask `questions` of their servers, or of the `usual` ones; over within `wait` and a moment.
+
+    `alive`: asked of each server besides. If then nobody answers anything, it is over after half of `wait`.
+    """
+    begun = time.monotonic()
     answers = Answers()
     told: Dict[str, Server] = {}
     conversations: Dict[str, _Conversation] = {}
@@ -44,17 +56,17 @@ def ask(questions: Sequence[Question], usual: Sequence[str], wait: float, budget
                 told[name] = _not_asked(name, every, _TOO_MANY if target else _NO_ADDRESS)
                 continue
             try:
-                conversations[name] = _Conversation(target, every, firsts, wait, selector, answers)
+                conversations[name] = _Conversation(target, every, firsts, wait, selector, answers, alive)
             except OSError as error:
                 told[name] = _not_asked(name, every, words(error.errno, at_once=True))
         try:
-            _converse(list(conversations.values()), selector, budget, until)
+            silent = _converse(list(conversations.values()), selector, budget, begun, wait)
         finally:
             for one in conversations.values():
                 one.close()
     told.update((name, one.told(name)) for name, one in conversations.items())
     samples = {str(index): taken for one in conversations.values() for index, taken in sorted(one.samples.items())}
-    return Asked([told[name] for name in _by_server(questions, usual)], answers.messages, samples)
+    return Asked([told[name] for name in _by_server(questions, usual)], answers.messages, samples, silent)
 
 
 def _not_asked(name: str, questions: Dict[int, Question], why: str) -> Server:
@@ -77,8 +89,10 @@ def _by_server(
 
 
 def _converse(
-    conversations: List["_Conversation"], selector: selectors.BaseSelector, budget: Budget, until: float
-) -> None:
+    conversations: List["_Conversation"], selector: selectors.BaseSelector, budget: Budget, begun: float, wait: float
+) -> bool:
+    """Until all is said; whether they were given up, since nobody said anything."""
+    until = begun + wait + BEYOND
     while True:
         now = time.monotonic()
         going = [one for one in conversations if not one.done]
@@ -88,9 +102,13 @@ def _converse(
             else:
                 one.go_on(budget, now)
         if now >= until or all(one.done for one in going):
-            return
+            return False
         for key, _ in selector.select(_TICK):
             key.data()
+        if now - begun >= wait / 2 and all(one.mute for one in conversations):  # all that came until `now` is heard
+            for one in going:
+                one.give_up(wait / 2)
+            return True
 
 
 class _Conversation:
@@ -104,14 +122,20 @@ class _Conversation:
         wait: float,
         selector: selectors.BaseSelector,
         answers: Answers,
+        alive: str,
     ) -> None:
-        self._udp = Udp(target, questions, firsts, wait, selector, answers)
+        self._udp = Udp(target, questions, firsts, wait, selector, answers, alive)
         self._tcp = Tcp(target, questions, wait, selector, answers)
         self._tcp.add(min(questions))
 
     @property
     def done(self) -> bool:
         return self._udp.done and self._tcp.done and not self._udp.cut
+
+    @property
+    def mute(self) -> bool:
+        """It was asked what a living server has at hand, and has not said anything."""
+        return self._udp.asked_alive and not (self._udp.heard or self._tcp.heard)
 
     @property
     def samples(self) -> Dict[int, List[int]]:
@@ -128,6 +152,10 @@ class _Conversation:
     def end(self) -> None:
         self._udp.end()
         self._tcp.end()
+
+    def give_up(self, after: float) -> None:
+        self._udp.give_up(after)
+        self._tcp.give_up(after)
 
     def close(self) -> None:
         self._udp.close()

@@ -64,11 +64,17 @@ class Resolving:
         self._until = wait + (BEYOND if len(self._lookups) + sum(self._again.values()) > _THREADS else _STARTING)
         self._said: List[Any] = []
         self._error = ""
+        self._enough = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
     def start(self) -> None:
         if self._lookups:
             self._thread.start()
+
+    def give_up(self) -> None:
+        """There is nobody to ask, as half of the wait has shown: what is not said by now is not waited for."""
+        self._wait /= 2
+        self._enough.set()
 
     def gather(self) -> Found:
         """Wait until all is said, or the time is over."""
@@ -87,7 +93,7 @@ class Resolving:
             look_up(self._lookups, self._again, say)
 
         try:
-            self._said = child.tell(work, self._until)
+            self._said = child.tell(work, self._until, self._enough.is_set)
         except (OSError, ValueError) as error:
             self._error = "not asked: {}".format(error)
 

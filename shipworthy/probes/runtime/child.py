@@ -12,13 +12,15 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from shipworthy.probes.runtime import switch
 from shipworthy.probes.runtime.encode import encode
 
 _LONGEST = 2**21
 _STARTED_NOT = 127
+_LOOK = 0.05
+"""Seconds until it is looked whether it is enough."""
 _DYING = 0.1
 """Seconds that a killed child is given, so that it is no zombie, and its bill is in the process's own."""
 
@@ -52,15 +54,19 @@ def ask(function: Callable[[], Any], seconds: float) -> Any:
     return value["value"]
 
 
-def tell(work: Callable[[Callable[[Any], None]], None], seconds: float) -> List[Any]:
+def tell(
+    work: Callable[[Callable[[Any], None]], None], seconds: float, enough: Optional[Callable[[], bool]] = None
+) -> List[Any]:
     """All that `work`, in a child, has said by the function that it is given, until it ended or its time was over.
+
+    Or until it is `enough`, which is looked at now and then.
 
     `work` may say things from several threads. What is said beyond the bound of an answer is lost.
     """
     until = time.monotonic() + seconds
     pid, streams = _fork(1, lambda pipes: _say(work, pipes[0]))
     with _heard(pid, streams) as kept:
-        _drain(kept, until, _LONGEST)
+        _drain(kept, until, _LONGEST, enough)
         _kill(pid)
         _reap(pid, time.monotonic() + _DYING)
         lines = bytes(kept[streams[0]]).split(b"\n")
@@ -164,13 +170,14 @@ def _heard(pid: int, streams: List[int]) -> Iterator[Dict[int, bytearray]]:
             os.close(stream)
 
 
-def _drain(kept: Dict[int, bytearray], until: float, at_most: int) -> None:
+def _drain(kept: Dict[int, bytearray], until: float, at_most: int, enough: Optional[Callable[[], bool]] = None) -> None:
     watch = select.poll()
     for stream in kept:
         watch.register(stream, select.POLLIN)
     left = len(kept)
-    while left and time.monotonic() < until:
-        for stream, _ in watch.poll(max(0.0, until - time.monotonic()) * 1000):
+    longest = _LOOK if enough else until
+    while left and time.monotonic() < until and not (enough and enough()):
+        for stream, _ in watch.poll(min(max(0.0, until - time.monotonic()), longest) * 1000):
             data = os.read(stream, 65536)
             if not data:
                 watch.unregister(stream)
