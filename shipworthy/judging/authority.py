@@ -89,7 +89,7 @@ def lifetimes(authority: Authority, name: str) -> list[Lifetime] | None:
     asked = [each for each in zone.asked if each.name == name and each.type not in _OF_ZONES]
     heard = [(each, reply) for each in asked if (reply := each.heard()) and reply.authoritative]
     found = {
-        Lifetime(record.ttl, record.type, _who(each))
+        Lifetime(record.ttl, record.type, _place(each.server, each.address))
         for each, reply in heard
         for record in reply.answer
         if record.name == name and record.type != "RRSIG"
@@ -100,7 +100,9 @@ def lifetimes(authority: Authority, name: str) -> list[Lifetime] | None:
 def payloads(authority: Authority, name: str) -> dict[str, int]:
     """What each server of the name's zone advertises over UDP, in bytes, by server; 0 without EDNS."""
     zone = zones_to(authority, name)[-1]
-    return {_who(asked): reply.payload for asked in _soa(zone, "udp") if (reply := asked.heard())}
+    return {
+        _place(asked.server, asked.address): reply.payload for asked in _soa(zone, "udp") if (reply := asked.heard())
+    }
 
 
 def cut_short(authority: Authority, name: str) -> list[str]:
@@ -112,7 +114,9 @@ def cut_short(authority: Authority, name: str) -> list[str]:
         reply = asked.heard() if asked.transport == "udp" else None
         whole = over_tcp.get(asked[:2] + asked[3:5])
         if reply and reply.truncated and whole and _was_put(whole) and (why := _not_whole(whole)):
-            wrong.append(f"{_who(asked)}: {asked.name} {asked.type} is truncated over UDP, and over TCP {why}")
+            wrong.append(
+                f"{_place(asked.server, asked.address)}: {asked.name} {asked.type} is truncated over UDP, and over TCP {why}"
+            )
     return list(dict.fromkeys(wrong))
 
 
