@@ -114,9 +114,8 @@ def cut_short(authority: Authority, name: str) -> list[str]:
         reply = asked.heard() if asked.transport == "udp" else None
         whole = over_tcp.get(asked[:2] + asked[3:5])
         if reply and reply.truncated and whole and _was_put(whole) and (why := _not_whole(whole)):
-            wrong.append(
-                f"{_place(asked.server, asked.address)}: {asked.name} {asked.type} is truncated over UDP, and over TCP {why}"
-            )
+            where = _place(asked.server, asked.address)
+            wrong.append(f"{where}: {asked.name} {asked.type} is truncated over UDP, and over TCP {why}")
     return list(dict.fromkeys(wrong))
 
 
