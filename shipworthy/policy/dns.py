@@ -215,6 +215,8 @@ class Policy(SubjectPolicy):
         The C library is not asked for a name that is looked up at servers of its own (`servers`).
         """
         wanted = _claims(checks)
+        if not wanted:
+            return None
         made = self._request("host", wanted)
         # How the host resolves is judged, or found not to matter, without any name too.
         return made if made.questions or not wanted.isdisjoint({"resolver", "nameservers"}) else None
