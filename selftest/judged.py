@@ -17,6 +17,8 @@ from pathlib import Path
 from types import GeneratorType, ModuleType
 from typing import Any
 
+import pytest
+
 from shipworthy.errors import Problem
 from shipworthy.outcome import Judged, decide
 from shipworthy.policy import ASKED, HostPolicy, Verdict
@@ -112,3 +114,9 @@ def _checks(subject: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def lines(tables: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    """A parameter for each line of each check's table."""
+    every = ((check, name, case) for check, table in tables.items() for name, case in table.items())
+    return [pytest.param(check, case, id=f"{check}-{name}") for check, name, case in every]

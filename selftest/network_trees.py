@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from selftest import judged
 from shipworthy.checks import Item
 from shipworthy.outcome import Judged
@@ -172,9 +170,3 @@ def told(case: Case, check: str, tmp_path: Path) -> Judged:
     said = concluded(case, check, tmp_path)
     assert (said.outcome, said.message) == (case.outcome, case.message)
     return said
-
-
-def lines(tables: Mapping[str, Mapping[str, Case]]) -> list[Any]:
-    """A parameter for each line of each check's table."""
-    every = ((check, name, case) for check, table in tables.items() for name, case in table.items())
-    return [pytest.param(check, case, id=f"{check}-{name}") for check, name, case in every]

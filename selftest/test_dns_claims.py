@@ -28,6 +28,7 @@ from selftest.dns_answers import (
     reading_of,
     told,
 )
+from selftest.judged import lines
 from shipworthy.judging.lookups import Looked
 from shipworthy.probes.dns import Question, Request, Resolved, Resolver, Said, Server
 
@@ -566,14 +567,7 @@ TABLES: dict[str, dict[str, Case]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("check", "case"),
-    [
-        pytest.param(check, case, id=f"{check}-{name}")
-        for check, cases in TABLES.items()
-        for name, case in cases.items()
-    ],
-)
+@pytest.mark.parametrize(("check", "case"), lines(TABLES))
 def test_what_is_concluded(check: str, case: Case) -> None:
     told(case, check)
 

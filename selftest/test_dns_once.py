@@ -24,6 +24,7 @@ import dns.zone
 import pytest
 
 from selftest import judged
+from selftest.judged import lines
 from selftest.vantage.zones import NOW, Signed, ds
 from shipworthy.checks import Item
 from shipworthy.errors import NotMeasured
@@ -308,14 +309,7 @@ def told(check: str, case: Case) -> Any:
     return judged.judge("dns", check, **given)
 
 
-@pytest.mark.parametrize(
-    ("check", "case"),
-    [
-        pytest.param(check, case, id=f"{check}-{name}")
-        for check, cases in TABLES.items()
-        for name, case in cases.items()
-    ],
-)
+@pytest.mark.parametrize(("check", "case"), lines(TABLES))
 def test_what_is_concluded(check: str, case: Case) -> None:
     said = told(check, case)
     assert (said.outcome, said.message) == (case.outcome, case.message or said.message), said

@@ -13,6 +13,7 @@ import dns.flags
 import dns.message
 import pytest
 
+from selftest.judged import lines
 from selftest.test_dns_once import NAME, NOT_SURVEYED, STOPPED, V4, V6, Case, World, mute, told
 from shipworthy.vantage.authority import Asked
 
@@ -183,14 +184,7 @@ TOLD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("check", "case"),
-    [
-        pytest.param(check, case, id=f"{check}-{name}")
-        for check, cases in TABLES.items()
-        for name, case in cases.items()
-    ],
-)
+@pytest.mark.parametrize(("check", "case"), lines(TABLES))
 def test_what_is_concluded(check: str, case: Case) -> None:
     said = told(check, case)
     assert (said.outcome, said.message) == (case.outcome, case.message or said.message), said

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from selftest.judged import lines
 from selftest.network_trees import (
     CONNECTED,
     DEFAULT,
@@ -18,7 +19,6 @@ from selftest.network_trees import (
     Case,
     Files,
     before,
-    lines,
     netstat,
     snmp,
     snmp6,

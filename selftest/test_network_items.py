@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from selftest.network_trees import Case, Files, dev, interface, lines, policy, told
+from selftest.judged import lines
+from selftest.network_trees import Case, Files, dev, interface, policy, told
 from shipworthy.errors import PolicyError
 from shipworthy.judging.network import bounds
 from shipworthy.probes.parts.connects import Connects, HalfSent

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from selftest.judged import lines
 from selftest.network_trees import (
     CONNECTED,
     DEFAULT,
@@ -15,7 +16,6 @@ from selftest.network_trees import (
     before,
     dev,
     interface,
-    lines,
     told,
 )
 

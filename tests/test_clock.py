@@ -6,13 +6,12 @@ from shipworthy.checks import check, does_not_apply, seen
 from shipworthy.errors import NotMeasured
 from shipworthy.exchange import Exchange
 from shipworthy.judging.clocks import Between, from_median, offset, require_certain
+from shipworthy.judging.wording import SHOWN, first_of
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.policy import HostPolicy, Verdict
 from shipworthy.policy.language.units import SECONDS
 from shipworthy.probes.clock import Clock
 from shipworthy.probes.parts.time_daemons import Daemon, Source
-
-SHOWN = 5
 
 
 @check("clock.offset")
@@ -141,9 +140,8 @@ def _needs_three(offsets: dict[str, Between], missing: dict[str, str]) -> None:
 
 def _listed(missing: dict[str, str]) -> str:
     """`2 hosts told no time: db7 (unreachable: …), db9 (…)`."""
-    shown = [f"{name} ({why})" for name, why in missing.items()][:SHOWN]
-    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    return f"{len(missing)} host{'s' if len(missing) > 1 else ''} told no time: {', '.join(shown)}{more}"
+    shown = first_of([f"{name} ({why})" for name, why in missing.items()])
+    return f"{len(missing)} host{'s' if len(missing) > 1 else ''} told no time: {shown}"
 
 
 def _left_out(missing: dict[str, str]) -> list[str]:

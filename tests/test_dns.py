@@ -17,6 +17,7 @@ from shipworthy.judging.dns import families_of, judged_families
 from shipworthy.judging.lookups import TYPES, Looked, by_words, without_servers
 from shipworthy.judging.rotation import rotation
 from shipworthy.judging.views import views_of
+from shipworthy.judging.wording import SHOWN, first_of
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.policy import HostPolicy
 from shipworthy.policy._dns_items import Name
@@ -28,7 +29,6 @@ if TYPE_CHECKING:  # dnspython takes its time to load: only where a policy asks 
     from shipworthy.here import Here
     from shipworthy.judging.dnssec import Chain
 
-SHOWN = 5
 NOTHING = "nothing is answered, which is dns.ipv4's and dns.ipv6's to tell"
 
 
@@ -224,9 +224,9 @@ def test_hosts_see_the_same_answers(fleet: Fleet) -> None:
     if views.hosts + len(views.missing) < 3:
         does_not_apply("there is an odd one out from three hosts on that look up the same name")
     odd = views.odd()
-    assert not odd, "\n".join([_some(odd), *odd[SHOWN:]])
+    assert not odd, "\n".join([first_of(odd, "; "), *odd[SHOWN:]])
     if views.missing:
-        silent = _some([f"{some(hosts)} ({why})" for why, hosts in by_words(views.missing.items()).items()])
+        silent = first_of([f"{some(hosts)} ({why})" for why, hosts in by_words(views.missing.items()).items()], "; ")
         few = f"{views.hosts} are too few to find the odd one out among"
         raise NotMeasured(f"hosts that told nothing: {silent}; {few if views.hosts < 3 else 'the others see the same'}")
 
@@ -261,9 +261,9 @@ def test_delegation_is_not_lame(here: Here, item: Item[Name]) -> None:
 
     wrong = authority.lame(here.authority, item.name)
     wrong += [] if item.name in here.authority.stopped else authority.faults(here.authority, item.name)
-    assert not wrong, "\n".join([_some(wrong), *wrong[SHOWN:]])
+    assert not wrong, "\n".join([first_of(wrong, "; "), *wrong[SHOWN:]])
     if unknown := authority.unasked(here.authority, item.name):
-        raise NotMeasured(f"from here, {_some(unknown)}")
+        raise NotMeasured(f"from here, {first_of(unknown, '; ')}")
 
 
 @check("dns.ttl", each="names", once=True)
@@ -300,7 +300,7 @@ def test_large_answers_arrive(here: Here, item: Item[Name], policy: HostPolicy) 
     from shipworthy.judging import authority
 
     lost = authority.cut_short(here.authority, item.name)
-    assert not lost, "\n".join([_some(lost), *lost[SHOWN:]])
+    assert not lost, "\n".join([first_of(lost, "; "), *lost[SHOWN:]])
     found, zone = authority.payloads(here.authority, item.name), here.authority.zone_of[item.name]
     if not found:
         raise NotMeasured(f"{zone}: none of its servers answers over UDP")
@@ -378,9 +378,3 @@ def test_signatures_outlive_their_limit(chain: Chain, policy: HostPolicy, now: d
         policy.dns.signature_life.allows(life, what=f"{longest.covers}: life of a signature", evidence=ends),
     ]
     assert all(verdicts)
-
-
-def _some(lines: list[str], between: str = "; ") -> str:
-    """The first of them, and how many more there are."""
-    more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
-    return between.join(lines[:SHOWN]) + more

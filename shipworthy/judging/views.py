@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from shipworthy.errors import NotMeasured
 from shipworthy.judging.lookups import TYPES, Looked, asked_of, knows
+from shipworthy.judging.wording import first_of
 from shipworthy.policy import HostPolicy
 from shipworthy.policy._dns_items import FAMILIES, Family, Name
 from shipworthy.snapshot import Snapshot
@@ -96,5 +97,4 @@ def _is_compared(said: Name) -> bool:
 
 
 def _listed(view: View) -> str:
-    shown = sorted(view)
-    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "") if shown else "none"
+    return first_of(sorted(view), most=3) or "none"
