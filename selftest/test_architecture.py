@@ -18,6 +18,7 @@ ROOMS = (
     "here",
     "collect",
     "asking",
+    "relay",
     "outcome",
     "snapshot",
     "exchange",
@@ -32,17 +33,18 @@ MAY_IMPORT = {
     "plugin": {*ROOMS, "judging", "probes", "checks"},
     "report": {"results", "errors", "policy"},
     "here": {"collect", "snapshot", "strict", "links", "vantage", "inventory", "probes", "errors"},
-    "collect": {"asking", "exchange", "snapshot", "links", "inventory", "probes", "errors"},
+    "collect": {"asking", "exchange", "relay", "snapshot", "links", "vantage", "inventory", "probes", "errors"},
+    "relay": {"links", "vantage", "probes", "errors"},
     "asking": {"exchange", "links", "errors"},
     "exchange": {"errors"},
     "outcome": {"policy", "results", "errors"},
     "judging": {"exchange", "snapshot", "policy", "probes", "vantage", "dns_messages", "errors"},
     "vantage": {"dns_messages", "errors"},
     "dns_messages": set(),
-    "snapshot": {"exchange", "probes", "errors", "strict"},
+    "snapshot": {"exchange", "probes", "vantage", "errors", "strict"},
     "strict": {"errors"},
     "links": {"inventory", "errors", "probes"},
-    "policy": {"inventory", "results", "checks", "probes", "dns_messages", "errors"},
+    "policy": {"inventory", "results", "checks", "probes", "vantage", "dns_messages", "errors"},
     "inventory": {"errors"},
     "catalogue": {"policy", "checks"},
     "results": set(),
@@ -62,7 +64,7 @@ ONLY_IN = {
     "pydantic": {"policy", "snapshot"},
     "dns": {"vantage", "dns_messages", "judging"},
     "OpenSSL": {"vantage"},
-    "cryptography": {"vantage", "links"},  # links: keys of people, as paramiko gives them
+    "cryptography": {"vantage", "judging", "links"},  # links: keys of people, as paramiko gives them
     "idna": {"vantage"},
 }
 LINES = 320

@@ -22,8 +22,7 @@ from selftest.labs.possible import require_lab
 from selftest.vantage.tls_servers import Handle, context, made, serving, staple, tls, until_closed
 from shipworthy.vantage import meet as meeting_room
 from shipworthy.vantage.meet import meet
-from shipworthy.vantage.meeting import VERSIONS, Endpoint, Seen, Tried
-from shipworthy.vantage.resolving import Resolved
+from shipworthy.vantage.meeting import VERSIONS, Endpoint, Resolved, Seen, Tried
 from shipworthy.vantage.tls import accepted, examine_chain
 
 HERE = "127.0.0.1"

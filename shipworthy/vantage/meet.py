@@ -14,9 +14,9 @@ from ipaddress import ip_address
 from threading import Event
 
 from shipworthy.vantage.handshake import Handshake, Way, shake
-from shipworthy.vantage.meeting import Endpoint, Seen, Served, Tried
+from shipworthy.vantage.meeting import Endpoint, Resolved, Seen, Served, Tried
 from shipworthy.vantage.names import usable_addresses
-from shipworthy.vantage.resolving import Resolved, resolve
+from shipworthy.vantage.resolving import resolve
 
 FAMILIES = ("ipv4", "ipv6")
 AT_ONCE = 100

@@ -1,11 +1,13 @@
-"""What clients meet where TLS is served, as `meet.py` finds it.
+"""What clients meet where TLS is served: what is asked for, from where, and all that was found. Values only.
 
-Certificates and staples are kept raw, so that they can be judged at whatever time checks are told.
+Certificates, staples and OCSP responses are kept raw, so that they can be judged at whatever time checks are told.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Collection, Iterator
+from threading import Event
+from typing import NamedTuple, Protocol
 
 RUNGS = ("resolve", "tcp", "starttls", "tls")
 """What has to go well, one after the other."""
@@ -75,3 +77,106 @@ class Seen(NamedTuple):
     """The issuers that it named for it, as DER in base64."""
     tried: list[Tried] = []  # noqa: RUF012
     others: list[Served] = []  # noqa: RUF012
+
+
+class Wanted(NamedTuple):
+    """What is to be found out from one place."""
+
+    endpoints: list[Endpoint]
+    families: list[str]
+    """In which names are resolved."""
+    wait: float = 5.0
+    """Seconds that each conversation may take."""
+    stores: list[str] = []  # noqa: RUF012
+    """Trust stores: paths of PEM files at that place; empty for the system's own."""
+    revocation: bool = False
+    """Whether CRLs and OCSP responders are asked that certificates name."""
+
+
+class Store(NamedTuple):
+    """What a trust store says of the issuers of what was served."""
+
+    path: str
+    """Where it is, with its name; empty where the system has none."""
+    size: int
+    """Certificates in it, in all."""
+    roots: list[str]
+    """Those that issued something of what was served, and their issuers: DER in base64."""
+    error: str
+
+
+class Listed(NamedTuple):
+    """What a CRL says of one certificate. Times are seconds since the epoch."""
+
+    issuer: str
+    this_update: float
+    next_update: float | None
+    signed: bool
+    """By the issuer of the certificate, or by whom that names; what it says is nobody's word otherwise."""
+    revoked_at: float | None
+    reason: str
+
+
+class Asked(NamedTuple):
+    """One CRL or OCSP responder that a certificate names, and what it said."""
+
+    certificate: str
+    """SHA-256 of its DER, in hexadecimal."""
+    kind: str
+    """`crl` or `ocsp`."""
+    url: str
+    error: str
+    """Why there is no answer."""
+    response: str = ""
+    """The OCSP response in base64."""
+    listed: Listed | None = None
+
+
+class Met(NamedTuple):
+    """All that was found out from one place."""
+
+    endpoints: list[Endpoint]
+    seen: list[list[Seen]]
+    """By the endpoint's index."""
+    stores: dict[str, Store]
+    """By the path that was wanted."""
+    asked: list[Asked]
+    error: str = ""
+    """Why something is missing; empty where nothing is."""
+
+    def at(self, endpoint: Endpoint) -> list[Seen] | None:
+        """What was seen at an endpoint; None where it was not asked for."""
+        return self.seen[self.endpoints.index(endpoint)] if endpoint in self.endpoints else None
+
+
+class Resolved(NamedTuple):
+    """What a name has of one family."""
+
+    host: str
+    family: str
+    addresses: list[str]
+    error: str
+    """Why there are none."""
+    seconds: float
+
+
+class Stream(Protocol):
+    """The part of a connected socket that a conversation needs."""
+
+    def sendall(self, data: bytes, /) -> None: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class Place(Protocol):
+    """Where names are resolved, connections are made and trust stores are read: here, or on a host."""
+
+    def resolve(self, asked: Collection[tuple[str, str]], until: float, given_up: Event) -> Iterator[Resolved]:
+        """Each (host, family) of `asked`, as its answer comes; those without one by the monotonic time `until` too."""
+
+    def connected(self, address: str, port: int, until: float) -> Stream:
+        """A stream to one address; raises Unreached, TimeoutError, OSError, as `connecting.connected` does."""
+
+    def store(self, path: str, issuers: Collection[bytes], until: float) -> Store:
+        """What the trust store at `path` has of `issuers` (names in DER), and of the issuers of those."""

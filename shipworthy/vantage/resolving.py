@@ -11,7 +11,8 @@ import time
 from collections.abc import Collection, Iterator
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import NamedTuple
+
+from shipworthy.vantage.meeting import Resolved
 
 AT_ONCE = 32
 _LOOK = 0.1
@@ -23,17 +24,6 @@ _WORDS = {
     socket.EAI_AGAIN: "no name server answers",
     socket.EAI_FAIL: "the name servers fail",
 }
-
-
-class Resolved(NamedTuple):
-    """What a name has of one family."""
-
-    host: str
-    family: str
-    addresses: list[str]
-    error: str
-    """Why there are none."""
-    seconds: float
 
 
 _Asked = tuple[str, str]
