@@ -142,6 +142,8 @@ def _from(document: Any) -> Here:
     stored: Stored = validated(Stored, document, "what was measured from here")
     if stored.schema != SCHEMA:
         raise AnswerError(f"schema {stored.schema}, not {SCHEMA}")
+    if stored.met and len(stored.met.seen) != len(stored.met.endpoints):
+        raise AnswerError("met: as much was seen as there are endpoints, or it is no record")
     return Here(said and snapshots.from_document(said), stored.authority, stored.error, stored.met)
 
 
