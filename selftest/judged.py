@@ -21,7 +21,7 @@ import pytest
 
 from shipworthy.errors import Problem
 from shipworthy.outcome import Judged, decide
-from shipworthy.policy import ASKED, HostPolicy, Verdict
+from shipworthy.policy import ASKED, HostPolicy, Verdict, Warned
 from shipworthy.policy.language.direct import gathered
 from shipworthy.policy.language.document import Node
 from shipworthy.policy.language.host import build
@@ -77,7 +77,7 @@ def judge(subject: str, name: str, **arguments: Any) -> Judged:
     """What the check called `name` concludes from its arguments: readings, `policy`, `facts`, `previous`, `item`."""
     check = function(subject, name)
     wanted = check.__code__.co_varnames[: check.__code__.co_argcount]
-    asked: list[Verdict] = []
+    asked: list[Verdict | Warned] = []
     token, error = ASKED.set(asked), None
     try:
         check(**{each: arguments[each] for each in wanted})

@@ -15,7 +15,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from shipworthy.errors import DoesNotApply, LinkError, NotMeasured
-from shipworthy.policy import Verdict, Waiver
+from shipworthy.policy import Verdict, Waiver, Warned
 from shipworthy.results import Measure, Outcome
 
 MESSAGE = 2000
@@ -38,7 +38,7 @@ class Judged:
 
 def decide(
     error: BaseException | None,
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[Verdict | Warned],
     *,
     observed: bool = False,
     waivers: Sequence[Waiver] = (),
@@ -54,8 +54,8 @@ def decide(
     return _waived(judged, verdicts, waivers, today)
 
 
-def _claimed(error: BaseException | None, verdicts: Sequence[Verdict]) -> Judged:
-    measures = tuple(verdict.measure for verdict in verdicts)
+def _claimed(error: BaseException | None, verdicts: Sequence[Verdict | Warned]) -> Judged:
+    measures = tuple(verdict.measure for verdict in verdicts if isinstance(verdict, Verdict))
     failed = [verdict for verdict in verdicts if not verdict]
     match error:
         case None:
@@ -74,7 +74,7 @@ def _claimed(error: BaseException | None, verdicts: Sequence[Verdict]) -> Judged
             return Judged("error", f"{type(error).__name__}{said}{_place(error)}", measures=measures)
 
 
-def _told(outcome: Outcome, verdicts: Sequence[Verdict], measures: tuple[Measure, ...]) -> Judged:
+def _told(outcome: Outcome, verdicts: Sequence[Verdict | Warned], measures: tuple[Measure, ...]) -> Judged:
     message = "; ".join(dict.fromkeys(verdict.message for verdict in verdicts))
     evidence = tuple(dict.fromkeys(line for verdict in verdicts for line in verdict.evidence))
     return Judged(outcome, message, evidence, measures)
@@ -102,10 +102,10 @@ def _observed(judged: Judged) -> Judged:
             return judged
 
 
-def _waived(judged: Judged, verdicts: Sequence[Verdict], waivers: Sequence[Waiver], today: date) -> Judged:
+def _waived(judged: Judged, verdicts: Sequence[Verdict | Warned], waivers: Sequence[Waiver], today: date) -> Judged:
     if judged.outcome != "failed":
         return judged
-    broken = [verdict.measure for verdict in verdicts if not verdict]
+    broken = [verdict.measure for verdict in verdicts if isinstance(verdict, Verdict) and not verdict]
     refusals = []
     for waiver in waivers:
         refusal = waiver.refusal(broken, today)

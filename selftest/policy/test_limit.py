@@ -7,7 +7,7 @@ import timeit
 import pytest
 
 from shipworthy.errors import NotMeasured
-from shipworthy.policy.language.limit import ASKED, Limit, Verdict
+from shipworthy.policy.language.limit import ASKED, Limit, Verdict, Warned
 from shipworthy.policy.language.units import BYTES, PERCENT
 from shipworthy.results import Measure
 
@@ -61,7 +61,7 @@ def test_a_softened_limit_only_warns_and_its_measure_keeps_the_bounds() -> None:
 
 
 def test_verdicts_are_remembered_where_somebody_asks_for_it() -> None:
-    remembered: list[Verdict] = []
+    remembered: list[Verdict | Warned] = []
     token = ASKED.set(remembered)
     first, second = SWAP.allows(1), LEFT.allows(2)
     ASKED.reset(token)

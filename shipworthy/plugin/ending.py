@@ -186,7 +186,7 @@ def _write(reporter: pytest.TerminalReporter, line: terminal.Line) -> None:
 
 
 def _whose(case: Case) -> str:
-    return case.host or ("all hosts" if case.of_fleet else case.once.name if case.once else "no host")
+    return case.host or (case.once.name if case.once else "all hosts" if case.of_fleet else "no host")
 
 
 def _told(report: Any) -> bool:

@@ -25,7 +25,7 @@ from shipworthy.plugin.progress import Progress
 from shipworthy.plugin.result import policies_of, result_of
 from shipworthy.plugin.session import Run
 from shipworthy.plugin.signals import Signals
-from shipworthy.policy import ASKED, Verdict
+from shipworthy.policy import ASKED, Verdict, Warned
 from shipworthy.report.text import plural, terminal
 from shipworthy.results import Result
 
@@ -94,7 +94,8 @@ class Hooks:
         yield
         self._run.selected = len(items)
         self._run.notices += ending.ambiguous_keyword(self._config.option.keyword, self._run, items)
-        self._run.notices += disagreements(self._run.policies, [case_of(item) for item in items])
+        once = [case for item in items if (case := case_of(item)).once and not case.of_fleet]
+        self._run.notices += disagreements(self._run.policies, once)
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Whom this run will ask, and by which policy."""
@@ -129,7 +130,7 @@ class Hooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:
         """Each check's verdicts are its own."""
-        token: Token[list[Verdict] | None] = ASKED.set([])
+        token: Token[list[Verdict | Warned] | None] = ASKED.set([])
         try:
             return (yield)
         finally:

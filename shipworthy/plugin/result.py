@@ -34,7 +34,7 @@ def result_of(
         test=getattr(item, "originalname", None) or item.name,
         subject=case.subject,
         host=case.host,
-        item=run.set_of_hosts() if case.of_fleet else case.item,
+        item=case.item if case.item or not case.of_fleet else run.set_of_hosts(),
         outcome=judged.outcome,
         message=run.redact(" ".join(judged.message.split())),
         measures=judged.measures,

@@ -8,8 +8,8 @@ Each plain module in this folder is a subject: what can be said of it, the defau
 from __future__ import annotations
 
 from shipworthy.policy.language.host import HostPolicy
-from shipworthy.policy.language.limit import ASKED, Limit, Verdict
+from shipworthy.policy.language.limit import ASKED, Limit, Verdict, Warned, warn
 from shipworthy.policy.language.loading import Policy, load, make_ready
 from shipworthy.policy.language.waivers import Waiver
 
-__all__ = ["ASKED", "HostPolicy", "Limit", "Policy", "Verdict", "Waiver", "load", "make_ready"]
+__all__ = ["ASKED", "HostPolicy", "Limit", "Policy", "Verdict", "Waiver", "Warned", "load", "make_ready", "warn"]

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from shipworthy.policy._dns_items import Family
+from shipworthy.policy._certificates_values import (
+    STORES,
+    CaName,
+    FilePath,
+    Identity,
+    Mode,
+    Place,
+    Roots,
+    Words,
+    address_of,
+    each_once,
+    family_of,
+    host_and_port,
+)
+from shipworthy.policy._dns_items import Family, refuse
+from shipworthy.policy.language.form import WHOLE_ERROR
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Part, limit, setting
 from shipworthy.policy.language.units import PERCENT, SECONDS
+
+if TYPE_CHECKING:
+    from shipworthy.vantage.meeting import Endpoint
 
 Starttls = Literal["smtp", "imap", "pop3", "ftp", "ldap", "postgres", "mysql", "xmpp"]
 Version = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
@@ -50,19 +69,19 @@ class Renewed(Part):
 class Certificate(Renewed):
     """A certificate where clients meet it."""
 
-    connect: str = Field(
+    connect: Place = Field(
         description="Where it is served: `www.example.org:443`, `192.0.2.1:443`, `[2001:db8::1]:443`."
     )
-    name: str | None = Field(
+    name: Identity | None = Field(
         None, description="The name that clients ask for (SNI) and that it must be for; without it, that of `connect`."
     )
-    names: list[str] = Field(
+    names: list[Identity] = Field(
         [], description="Other names: with each, clients are served the same, and it must be for each."
     )
     without_name: bool = Field(
         False, description="Whether clients that send no name (old ones, health checks) must be served the same."
     )
-    backends: list[str] = Field(
+    backends: list[Place] = Field(
         [], description="Further places, like `connect`, that must serve the same: each backend of a balancer."
     )
     one_certificate: bool = Field(
@@ -75,7 +94,7 @@ class Certificate(Renewed):
     families: list[Family] | None = Field(
         None, min_length=1, description="The families in which it is served; without it, those of the estate."
     )
-    roots: str | None = Field(
+    roots: Roots | None = Field(
         None,
         description="Who is trusted: `here` or `host`, the system's own store there, or the path of a PEM file at the "
         "vantage; without it, the system's own store at the vantage.",
@@ -90,10 +109,10 @@ class Certificate(Renewed):
         description="Protocol versions that must be spoken; older ones than the oldest of them must be refused. "
         "Without it, TLSv1.2 or TLSv1.3 must be spoken, and older ones refused.",
     )
-    issuer: str | None = Field(
+    issuer: Words | None = Field(
         None, description="Its issuer, and no other: the CN, the O, or the whole name as RFC 4514 writes it."
     )
-    caa: str | None = Field(
+    caa: CaName | None = Field(
         None, description="Its CA's name in CAA records, `letsencrypt.org`; known of the largest CAs without it."
     )
     client_certificate: bool = Field(False, description="Whether the server must ask for a client certificate.")
@@ -103,6 +122,99 @@ class Certificate(Renewed):
         "nothing (they are not asked), a warning, or a failure.",
     )
 
+    @field_validator("names", "backends", "families", "protocols")
+    @classmethod
+    def _each_once(cls, values: list[str] | None) -> list[str] | None:
+        return each_once(values)
+
+    @field_validator("families")
+    @classmethod
+    def _has_families(cls, families: list[Family] | None, field: ValidationInfo) -> list[Family] | None:
+        places = [field.data.get("connect"), *field.data.get("backends", [])]
+        if families and None not in places and all(family_of(host_and_port(place)[0]) for place in places):
+            refuse("cannot be said of addresses, which have their own: `families` are those of names", WHOLE_ERROR)
+        return families
+
+    @field_validator("roots")
+    @classmethod
+    def _are_at_hand(cls, roots: str | None, field: ValidationInfo) -> str | None:
+        vantage = field.data.get("vantage", roots)
+        if roots in STORES and roots != vantage:
+            refuse(f"is not where the certificate is met: with `vantage: {vantage}`, name a file there", WHOLE_ERROR)
+        return roots
+
+    @property
+    def host(self) -> str:
+        """Of `connect`: a name, or an address without brackets."""
+        return host_and_port(self.connect)[0]
+
+    @property
+    def port(self) -> int:
+        """Of `connect`."""
+        return host_and_port(self.connect)[1]
+
+    @property
+    def names_wanted(self) -> list[str]:
+        """For whom it must be: `name`, else the host of `connect`; and `names`."""
+        return list(dict.fromkeys([self.name or self.host, *self.names]))
+
+    @property
+    def store(self) -> str:
+        """The trust store, as `Met.stores` has it: a path at the vantage, empty for the system's own."""
+        return "" if self.roots is None or self.roots in STORES else self.roots
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the rules of public certificates bind it."""
+        return self.public if self.public is not None else not self.store
+
+    @property
+    def caa_name(self) -> str:
+        """The name whose CAA records say who may issue it; empty for an address."""
+        name = self.names_wanted[0]
+        return "" if address_of(name) else name
+
+    def expected(self, estate: Sequence[str]) -> tuple[str, ...]:
+        """The families in which its names must have addresses; `estate` says those of all."""
+        return tuple(self.families or estate)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Where it is met, and how: `connect` first."""
+        from shipworthy.vantage.meeting import VERSIONS, Endpoint  # only where a policy asks for it
+
+        server_name = self.names_wanted[0]
+        others = dict.fromkeys([*self.names_wanted[1:], *([""] if self.without_name else [])])
+        return [
+            Endpoint(
+                *host_and_port(place),
+                server_name=server_name,
+                starttls=self.starttls or "",
+                versions=VERSIONS if self.applies("protocols") else (),
+                also_named=tuple(others),
+            )
+            for place in dict.fromkeys([self.connect, *self.backends])
+        ]
+
+    def applies(self, claim: str) -> bool:
+        """Whether there is anything to claim of this certificate."""
+        match claim:
+            case "lifetime":
+                return self.is_public
+            case "caa":
+                return bool(self.caa_name) and (self.is_public or self.caa is not None)
+            case "revocation":
+                return self.revocation != "off"
+            case "same":
+                return self.one_certificate
+            case "issuer":
+                return self.issuer is not None
+            case "client_asked":
+                return self.client_certificate
+            case "protocols":
+                return self.starttls != "mysql" or bool(self.protocols)
+            case _:
+                return True
+
 
 class CertificateFile(Renewed):
     """A certificate on a host's disk."""
@@ -111,8 +223,25 @@ class CertificateFile(Renewed):
     purpose: Literal["server", "client", "authority"] = Field(
         "server", description="What it is for: a `client` logs in with it, an `authority` is trusted or signs."
     )
-    key: str | None = Field(
-        None, description="The path of its private key, only its mode and owner are looked at."
+    key: FilePath | None = Field(
+        None, description="The path of its private key; only its mode and owner are looked at."
     )
-    key_owner: str = Field("root", description="Who owns the key.")
-    key_mode: str = Field("0640", description="The most that its mode may allow, in octal.")
+    key_owner: Words = Field("root", description="Who owns the key.")
+    key_mode: Mode = Field("0640", description="The most that its mode may allow, in octal.")
+
+    @field_validator("purpose")
+    @classmethod
+    def _can_be_served(cls, purpose: str, field: ValidationInfo) -> str:
+        if purpose != "server" and field.data.get("served_by"):
+            refuse("is not what is served: `served_by` is for a server's certificate", WHOLE_ERROR)
+        return purpose
+
+    def applies(self, claim: str) -> bool:
+        """Whether there is anything to claim of this file."""
+        match claim:
+            case "reloaded":
+                return self.served_by is not None
+            case "client":
+                return self.purpose == "client"
+            case _:
+                return True

@@ -6,14 +6,18 @@ each name in its one form; and the way back, for paths that people read. A subje
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from shipworthy.errors import Problem
 from shipworthy.policy.language.document import Node
+from shipworthy.policy.language.plays import item_model
 from shipworthy.policy.language.subject import Part
 from shipworthy.policy.language.subjects import Subjects
 
 Found = list[Problem]
+NEAR = 0.65
+"""How much of a word must be right for it to be known again."""
 
 
 def as_modelled(tree: Node, subjects: Subjects, problems: Found) -> Node:
@@ -38,7 +42,7 @@ def gathered(subject: str, model: type[Part], node: Node, problems: Found) -> No
     fields: dict[str, Node] = {}
     items: dict[str, Node] = {}
     for key, one in node.value.items():
-        if key in model.model_fields or not model.direct_key(key):
+        if key in model.model_fields or not model.direct_key(key) or _means_a_field(model, key, one):
             fields[key] = one
             continue
         # A key is nobody's secret: templates stand in values only.
@@ -58,6 +62,13 @@ def gathered(subject: str, model: type[Part], node: Node, problems: Found) -> No
     if len(fields) == len(node.value):
         return node
     return Node({**fields, model.DIRECT: Node(items, node.place)}, node.place)
+
+
+def _means_a_field(model: type[Part], key: str, node: Node) -> bool:
+    """Whether a key that any item could have is that of a field, misspelt: near it, and with nothing of an item's."""
+    item = item_model(model, model.DIRECT)
+    said = node.value is None or (item and not item.model_fields.keys().isdisjoint(node.entries()))
+    return not said and bool(get_close_matches(key, model.model_fields, n=1, cutoff=NEAR))
 
 
 def as_written(model: type[Part], node: Node) -> Node:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 from shipworthy.errors import NotMeasured
 from shipworthy.policy.language.units import Unit
@@ -19,7 +19,7 @@ from shipworthy.results import Measure
 
 Direction = Literal["above", "below"]
 
-ASKED: ContextVar[list[Verdict] | None] = ContextVar("shipworthy_asked", default=None)
+ASKED: ContextVar[list[Verdict | Warned] | None] = ContextVar("shipworthy_asked", default=None)
 """Set to a list to have every verdict of the running check appended: the report's and the history's measures."""
 
 
@@ -60,6 +60,25 @@ class Verdict:
 
     def __repr__(self) -> str:
         return "\n  ".join((self.message, *self.evidence))
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A warning that no number stands behind: told as a verdict is, and true, as the claim holds."""
+
+    message: str
+    evidence: tuple[str, ...] = ()
+    warned: ClassVar[bool] = True
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def warn(sentence: str, evidence: Iterable[object] = ()) -> None:
+    """Warn of something in one line: the running check is `warned` if it holds otherwise. Several are told together."""
+    asked = ASKED.get()
+    if asked is not None:
+        asked.append(Warned(sentence, tuple(str(line) for line in evidence)))
 
 
 @dataclass(frozen=True)

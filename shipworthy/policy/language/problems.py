@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from shipworthy.errors import Problem
+from shipworthy.policy.language.direct import NEAR
 from shipworthy.policy.language.document import Node, is_template
 from shipworthy.policy.language.form import VALUE_ERROR, WHOLE_ERROR
 from shipworthy.policy.language.subject import SIDE_ERROR, UNIT_ERROR, Bounded, Part
@@ -127,7 +128,7 @@ def _wrong_side(limit: Node, warn: str, fail: str) -> str:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean swap_used?`, or what there is to choose from when nothing is near and it is little."""
     names = list(known)
-    near = get_close_matches(word, names, n=1, cutoff=0.65)
+    near = get_close_matches(word, names, n=1, cutoff=NEAR)
     if near:
         return f"; did you mean {near[0]}?"
     return f"; known are {', '.join(names)}" if 0 < len(names) <= _FEW else ""
