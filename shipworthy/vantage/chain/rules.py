@@ -58,7 +58,7 @@ def examine_leaf(leaf: Certificate, *, named: bool) -> Iterator[Finding]:
 def examine_path(path: Path, at: datetime) -> Iterator[Finding]:
     """Judge what stands above the leaf, and everybody's dates."""
     for each in path:
-        yield from _dates(each, at)
+        yield from dates(each, at)
     *below, anchor = path
     for authority in below[1:]:
         yield from _readable(authority)
@@ -86,7 +86,8 @@ def lifetime(leaf: Certificate) -> Iterator[Finding]:
             return
 
 
-def _dates(each: Certificate, at: datetime) -> Iterator[Finding]:
+def dates(each: Certificate, at: datetime) -> Iterator[Finding]:
+    """Judge one certificate by its dates."""
     begin, end = each.validity()
     if at < begin:
         yield ours("not-yet-valid", f"{each.label} is valid from {begin:%Y-%m-%d %H:%M:%S} UTC")
