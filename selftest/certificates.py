@@ -2,14 +2,15 @@
 
     10.0.0.1, fd00::1   www.example.com: leaf, issuing          trusted: the root of both
 
-In: chains by address, what policy says. Out: a `Met`, as a vantage would have found it; `Judged`, as the suite tells it.
+In: chains by address, what policy says. Out: a `Met`, as a vantage would have found it;
+`Judged`, as the suite tells it.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -70,8 +71,8 @@ class Place:
     staple: bytes = b""
     asks: bool = False
     tried: Sequence[tuple[str, bool | None]] = MODERN
-    others: Mapping[str, Sequence[Issued | bytes]] = field(default_factory=dict)
-    """What is shown under other server names, if not the same."""
+    others: Mapping[str, Sequence[Issued | bytes] | str] = field(default_factory=dict)
+    """What is shown under other server names, if not the same; a text is the error."""
 
     def seen(self, address: str, endpoint: Endpoint) -> Seen:
         """As a vantage would find it."""
@@ -87,11 +88,14 @@ class Place:
             staple=text(self.staple) if self.staple else "",
             asks_for_certificate=self.asks,
             tried=[Tried(version, taken, _words(taken)) for version, taken in self.tried if endpoint.versions],
-            others=[
-                Served(name, [_kept(each) for each in self.others[name]] if name in self.others else own, self.error)
-                for name in endpoint.also_named
-            ],
+            others=[self._under(name, own) for name in endpoint.also_named],
         )
+
+    def _under(self, name: str, own: list[str]) -> Served:
+        shown = self.others.get(name)
+        if isinstance(shown, str):
+            return Served(name, [], shown)
+        return Served(name, own, self.error) if shown is None else Served(name, [_kept(each) for each in shown], "")
 
 
 def _kept(each: Issued | bytes | str) -> str:
@@ -204,8 +208,3 @@ def told(check: str, case: Case) -> Judged:
     said = concluded(check, case)
     assert (said.outcome, said.message) == (case.outcome, case.message), said
     return said
-
-
-def otherwise(case: Case, **changes: Any) -> Case:
-    """The same case but for the changes."""
-    return replace(case, **changes)
