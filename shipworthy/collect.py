@@ -27,6 +27,7 @@ from shipworthy.links import Deadlines, Link, handshake
 from shipworthy.links.opened import Era, current, within
 from shipworthy.probes import runtime
 from shipworthy.snapshot import MAX_ANSWER, Answer, Failure, Login, Snapshot, answer_from, plain
+from shipworthy.vantage.meeting import Wanted
 
 MARGIN = 1.0
 """Seconds that a host must end before its deadline, so that its answer still arrives."""
@@ -41,6 +42,13 @@ class Request:
     probes: Mapping[str, Any]
     window: float = 1.0
     long_window: float = 10.0
+    wanted: Wanted | None = None
+    """What is to be met from the host, over the same link."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is asked but the login."""
+        return not self.probes and self.wanted is None
 
     def document(self, deadline: float) -> dict[str, Any]:
         """The request as the probe runtime reads it; `exchanges` only where a probe's request wants some."""

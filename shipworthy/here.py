@@ -1,7 +1,8 @@
-"""What is measured from here, the machine that runs the checks: names looked up here, and who vouches for them.
+"""What is measured from here, the machine that runs the checks: names looked up here, who vouches for them, and TLS.
 
 In: `Wanted`. Out: `Here`, when it is there: measured in threads, at the same time as the hosts are asked. Names are
-looked up by the probe that hosts run too, over the link to this machine; the authoritative side is `vantage/survey.py`.
+looked up by the probes that hosts run too, over the link to this machine; the authoritative side is
+`vantage/survey.py`, and what clients meet where TLS is served `vantage/visiting.py`.
 Stored as `here.json.gz`, and read back to be judged again.
 """
 
@@ -11,26 +12,35 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from shipworthy import collect
 from shipworthy import snapshot as snapshots
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.inventory import Host
 from shipworthy.links import Deadlines
-from shipworthy.probes import dns, runtime
+from shipworthy.probes import certificates, dns, runtime
 from shipworthy.snapshot import Snapshot, plain, validated
-from shipworthy.strict import strict_json, unpacked
+from shipworthy.strict import strict_json, unpacked, with_tuples
+from shipworthy.vantage import meeting
 from shipworthy.vantage.authority import Authority
+from shipworthy.vantage.meeting import Met
 
 SCHEMA = 1
 MAX_STORED = 32 * 2**20
+MAX_MET = 16 * 2**20
+"""Of chains and staples, in base64."""
 SURVEY_SECONDS = 8.0
 LOOKUPS_SECONDS = 20.0
+VISIT_SECONDS = 20.0
 _MARGIN = 2.0
+Each = TypeVar("Each")
+_TUPLES = frozenset({"alpn", "versions", "also_named"})
+"""Of an `Endpoint`."""
 
 
 class Names(NamedTuple):
@@ -47,8 +57,10 @@ class Names(NamedTuple):
 class Wanted(NamedTuple):
     """What is to be measured from here."""
 
-    lookups: dns.Request | None
-    names: Names | None
+    lookups: dns.Request | None = None
+    names: Names | None = None
+    caa: certificates.Request | None = None
+    endpoints: meeting.Wanted | None = None
 
 
 class Stored(NamedTuple):
@@ -57,6 +69,7 @@ class Stored(NamedTuple):
     schema: int
     authority: Authority | None
     error: str
+    met: Met | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ class Here:
     surveyed: Authority | None = None
     error: str = ""
     """Why something is missing that was wanted."""
+    met: Met | None = None
+    """Where TLS is served."""
 
     def looking(self) -> Snapshot:
         """This machine's snapshot; raises NotMeasured where nothing was looked up here."""
@@ -88,15 +103,28 @@ class Here:
             raise NotMeasured(self.error or "the authoritative side of names was not surveyed in this run")
         return self.surveyed
 
+    def meeting(self) -> Met:
+        """What was met where TLS is served; raises NotMeasured."""
+        if self.met is None:
+            raise NotMeasured(self.error or "no certificate was looked at from here in this run")
+        return self.met
+
+    @cached_property
+    def understood(self) -> dict[tuple[object, ...], Any]:
+        """What judging has made of it, by what that is: once for many checks."""
+        return {}
+
     def packed(self) -> bytes:
         """The content of `here.json.gz`."""
-        stored = Stored(SCHEMA, self.surveyed, self.error)
+        stored = Stored(SCHEMA, self.surveyed, self.error, self.met)
         document = {**plain(stored), "snapshot": self.snapshot and json.loads(self.snapshot.to_bytes())}
         data = json.dumps(document, allow_nan=False).encode("ascii")
-        if len(data) > MAX_STORED:
-            why = f"the survey of the authoritative side was not kept: more than {MAX_STORED // 2**20} MiB"
-            return Here(self.snapshot, None, why).packed()
-        return gzip.compress(data, compresslevel=5, mtime=0)
+        if len(data) <= MAX_STORED:
+            return gzip.compress(data, compresslevel=5, mtime=0)
+        too_much = f"was not kept: more than {MAX_STORED // 2**20} MiB"
+        if self.surveyed is not None:
+            return replace(self, surveyed=None, error=f"the survey of the authoritative side {too_much}").packed()
+        return Here(self.snapshot, None, f"what was met from here {too_much}").packed()
 
 
 def load(path: Path) -> Here:
@@ -109,10 +137,14 @@ def load(path: Path) -> Here:
 
 def _from(document: Any) -> Here:
     said = document.pop("snapshot", None) if isinstance(document, dict) else None
+    if isinstance(document, dict):
+        document["met"] = with_tuples(document.get("met"), _TUPLES)
     stored: Stored = validated(Stored, document, "what was measured from here")
     if stored.schema != SCHEMA:
         raise AnswerError(f"schema {stored.schema}, not {SCHEMA}")
-    return Here(said and snapshots.from_document(said), stored.authority, stored.error)
+    if stored.met and len(stored.met.seen) != len(stored.met.endpoints):
+        raise AnswerError("met: as much was seen as there are endpoints, or it is no record")
+    return Here(said and snapshots.from_document(said), stored.authority, stored.error, stored.met)
 
 
 class Measuring:
@@ -122,14 +154,18 @@ class Measuring:
         self._given_up = threading.Event()
         self._snapshot: Snapshot | None = None
         self._authority: Authority | None = None
+        self._met: Met | None = None
         self._errors: list[str] = []
         self._until = time.monotonic() + _MARGIN
         self._begun: list[threading.Thread] = []
-        if (lookups := wanted.lookups) is not None:
-            runtime.bundle({"dns": lookups})  # here: Python 3.11's parser is not safe in many threads at once
-            self._begin(lambda: self._look_up(lookups), LOOKUPS_SECONDS)
+        asked = {"dns": wanted.lookups, "certificates": wanted.caa}
+        if probes := {subject: request for subject, request in asked.items() if request is not None}:
+            runtime.bundle(probes)  # here: Python 3.11's parser is not safe in many threads at once
+            self._begin(lambda: self._look_up(probes), LOOKUPS_SECONDS)
         if (names := wanted.names) is not None:
             self._begin(lambda: self._survey(names), SURVEY_SECONDS)
+        if (endpoints := wanted.endpoints) is not None:
+            self._begin(lambda: self._visit(endpoints), VISIT_SECONDS)
 
     def result(self) -> Here:
         """All of it, as soon as it is there; what does not end in time is left out."""
@@ -137,7 +173,7 @@ class Measuring:
             thread.join(max(0.0, self._until - time.monotonic()))
         late = any(thread.is_alive() for thread in self._begun)
         error = "; ".join(self._errors) or ("what is measured from here did not end in time" if late else "")
-        return Here(self._snapshot, self._authority, error)
+        return Here(self._snapshot, self._authority, error, self._met)
 
     def close(self) -> None:
         """Nobody wants it any more."""
@@ -155,9 +191,9 @@ class Measuring:
         except Exception as error:  # noqa: BLE001 -- a mistake of ours here is an error of these checks, and no more
             self._errors.append(f"internal error: {type(error).__name__}: {error}")
 
-    def _look_up(self, lookups: dns.Request) -> None:
+    def _look_up(self, probes: dict[str, Any]) -> None:
         host = Host("here", "localhost", connection="local")
-        said = collect.measure(host, collect.Request({"dns": lookups}), Deadlines(whole=LOOKUPS_SECONDS))
+        said = collect.measure(host, collect.Request(probes), Deadlines(whole=LOOKUPS_SECONDS))
         self._snapshot = snapshots.from_bytes(said)
 
     def _survey(self, names: Names) -> None:
@@ -166,6 +202,13 @@ class Measuring:
         self._authority = survey(
             names.types, names.roots, names.families, names.wait_seconds, SURVEY_SECONDS, self._given_up
         )
+
+    def _visit(self, endpoints: meeting.Wanted) -> None:
+        from shipworthy.probes.parts.trust_store import read_store
+        from shipworthy.vantage import visiting  # pyOpenSSL: only for those who ask for it
+
+        place = visiting.Here(read_store)
+        self._met = visiting.visit(endpoints, place, VISIT_SECONDS, self._given_up, most_bytes=MAX_MET)
 
 
 def together(requests: Sequence[dns.Request]) -> dns.Request | None:
@@ -188,3 +231,26 @@ def together(requests: Sequence[dns.Request]) -> dns.Request | None:
         wait_seconds=max(request.wait_seconds for request in requests),
         budget=max(request.budget for request in requests),
     )
+
+
+def each_question(requests: Sequence[certificates.Request]) -> certificates.Request | None:
+    """One request for the CAA records that several hosts' policies ask for from here."""
+    questions = _each_once(one for request in requests for one in request.questions)
+    return certificates.Request(questions=questions) if questions else None
+
+
+def all_endpoints(asked: Sequence[meeting.Wanted]) -> meeting.Wanted | None:
+    """All that several hosts' policies want to be met from here, each once."""
+    if not asked:
+        return None
+    return meeting.Wanted(
+        endpoints=_each_once(endpoint for one in asked for endpoint in one.endpoints),
+        families=_each_once(family for one in asked for family in one.families),
+        wait=max(one.wait for one in asked),
+        stores=_each_once(store for one in asked for store in one.stores),
+        revocation=any(one.revocation for one in asked),
+    )
+
+
+def _each_once(values: Iterable[Each]) -> list[Each]:
+    return list(dict.fromkeys(values))

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.exchange import NO_EXCHANGES, Exchange, Exchanges
 from shipworthy.strict import strict_json, unpacked
+from shipworthy.vantage.meeting import Met
 
 SCHEMA = 1
 PROTOCOL = 1
@@ -134,6 +135,14 @@ class Snapshot:
     answer: Answer | None
     previous: Previous = NOTHING_BEFORE
     exchanges: Exchanges = NO_EXCHANGES
+    met: Met | None = None
+
+    def meeting(self) -> Met:
+        """What was met from the host; raises NotMeasured."""
+        self._answered()
+        if self.met is None:
+            raise NotMeasured("nothing was met from this host in this run")
+        return self.met
 
     def facts(self) -> Facts:
         """What the host says of itself; raises NotMeasured when it said nothing."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -82,6 +82,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise AnswerError(f"duplicate key {twice[:60]!r}")
     return mapping
+
+
+def with_tuples(value: Any, fields: Collection[str]) -> Any:
+    """`value`, in every mapping of which, however deep, the lists under `fields` are tuples, as JSON has none."""
+    if isinstance(value, list):
+        return [with_tuples(part, fields) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: tuple(part) if key in fields and isinstance(part, list) else with_tuples(part, fields)
+        for key, part in value.items()
+    }
 
 
 def unpacked(path: Path, at_most: int) -> bytes:

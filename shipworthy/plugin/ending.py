@@ -97,6 +97,7 @@ def finish(run: Run, session: pytest.Session) -> None:
     if run.collector:
         run.notices += run.collector.notices()
     run.notices += run.questions.notices()
+    run.notices += run.horizon.notices(failed=bool(run.counts["failed"]))
     run.notices += addresses.notices(run.unresolved, run.options)
     if run.policy:
         run.notices += waivers.notices(run.policy.waivers, run.used_waivers, run.judged_checks, run.at.date())

@@ -16,8 +16,10 @@ import pytest
 from shipworthy.checks import Item
 from shipworthy.exchange import Exchange
 from shipworthy.plugin import here as from_here
+from shipworthy.plugin import sightings
 from shipworthy.plugin.cases import EXCHANGES, FLEET, Named
 from shipworthy.plugin.fleet import Fleet
+from shipworthy.plugin.horizon import Horizon
 from shipworthy.plugin.session import RUN
 from shipworthy.policy import HostPolicy
 from shipworthy.probes import runtime
@@ -25,8 +27,10 @@ from shipworthy.snapshot import Facts, Login, Previous
 
 if TYPE_CHECKING:
     from shipworthy.here import Here
+    from shipworthy.judging.caa import Answers
     from shipworthy.judging.dnssec import Chain
     from shipworthy.judging.lookups import Looked
+    from shipworthy.judging.shown import Shown
 
 
 def provide(config: pytest.Config) -> None:
@@ -76,10 +80,15 @@ def _of_hosts(config: pytest.Config) -> dict[str, Callable[..., Any]]:
         """Every host of the run at once, for checks of a set of hosts."""
         return Fleet(config.stash[RUN])
 
+    def horizon() -> Horizon:
+        """Where a check that holds tells when it will fail by time alone."""
+        return config.stash[RUN].horizon
+
     assert (fleet.__name__, exchanges.__name__) == (FLEET, EXCHANGES)
     readings = {subject: _reading_of(subject, config) for subject in runtime.probe_names()}
     others: tuple[Callable[..., Any], ...]
-    others = (policy, previous, facts, login, exchanges, now, item, fleet, *_from_here(config))
+    others = (policy, previous, facts, login, exchanges, now, item, fleet, horizon)
+    others = (*others, *_from_here(config), *_of_certificates(config))
     return readings | {function.__name__: function for function in others}
 
 
@@ -99,6 +108,26 @@ def _from_here(config: pytest.Config) -> tuple[Callable[..., Any], ...]:
         return from_here.vouched_for(config.stash[RUN], shipworthy_host, shipworthy_item.name)
 
     return here, looked, chain
+
+
+def _of_certificates(config: pytest.Config) -> tuple[Callable[..., Any], ...]:
+    def shown(shipworthy_host: str, shipworthy_item: Named) -> Shown:
+        """What clients meet where the item is served, from where its policy says: here, or the host."""
+        return sightings.shown(config.stash[RUN], shipworthy_host, shipworthy_item.name)
+
+    def served(shipworthy_host: str, shipworthy_item: Named) -> Shown:
+        """What clients meet of the certificate that is served from the item, a file."""
+        return sightings.served(config.stash[RUN], shipworthy_host, shipworthy_item.name)
+
+    def everywhere(fleet: Fleet, shipworthy_item: Named) -> sightings.Everywhere:
+        """What is met of the item from here and from every host whose policy names it."""
+        return sightings.everywhere(config.stash[RUN], fleet, shipworthy_item)
+
+    def caa_answers(shipworthy_host: str, shipworthy_item: Named) -> Answers:
+        """What DNS says of who may issue the item, where it is met."""
+        return sightings.caa_answers(config.stash[RUN], shipworthy_host, shipworthy_item.name)
+
+    return shown, served, everywhere, caa_answers
 
 
 def _said_of(policy: HostPolicy, named: Named) -> Any:

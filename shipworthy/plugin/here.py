@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shipworthy.plugin.cases import HOST, ITEM, case_of
+from shipworthy.plugin.cases import HOST, ITEM, Case, case_of
+from shipworthy.plugin.named import namers
 from shipworthy.plugin.result import policies_of
 from shipworthy.plugin.session import Run
 from shipworthy.policy import HostPolicy
 from shipworthy.report.run import replace_file
 
 if TYPE_CHECKING:
-    from shipworthy.here import Here, Names
+    from shipworthy.here import Here, Names, Wanted
     from shipworthy.judging.dnssec import Chain
     from shipworthy.judging.lookups import Looked
     from shipworthy.policy._dns_items import Name
-    from shipworthy.probes import dns
 
-SUBJECT = "dns."
+SUBJECTS = ("dns.", "certificates.")
 FILE = "here.json.gz"
 ADDRESSES = ("A", "AAAA")
 
@@ -41,12 +41,11 @@ def begin(run: Run, items: Iterable[pytest.Item]) -> None:
     if run.options.replay:
         _store(run)
         return
-    items = [item for item in items if case_of(item).check.startswith(SUBJECT) and ITEM in _params(item)]
-    names, lookups = _names(run, items), _lookups(run, items)
-    if names or lookups:
-        from shipworthy.here import Measuring, Wanted, together
+    items = [item for item in items if case_of(item).check.startswith(SUBJECTS) and ITEM in _params(item)]
+    if items and (wanted := _wanted(run, items)):
+        from shipworthy.here import Measuring
 
-        run.measuring = Measuring(Wanted(together(lookups), names))
+        run.measuring = Measuring(wanted)
 
 
 def measured(run: Run) -> Here:
@@ -82,12 +81,28 @@ def _store(run: Run) -> None:
             replace_file(files.directory.path / FILE, run.here.packed())
 
 
+def _wanted(run: Run, items: list[pytest.Item]) -> Wanted | None:
+    names, asking = _names(run, items), list(_asking(run, items))
+    lookups = [one for policy, checks in asking if (one := policy.dns.here_request(checks))]
+    caa = [one for policy, checks in asking if (one := policy.certificates.here_request(checks))]
+    endpoints = [
+        one for policy, checks in asking if (one := policy.certificates.wanted("here", checks, policy.families))
+    ]
+    if not (names or lookups or caa or endpoints):
+        return None
+    from shipworthy.here import Wanted, all_endpoints, each_question, together
+
+    return Wanted(together(lookups), names, each_question(caa), all_endpoints(endpoints))
+
+
 def _names(run: Run, items: Iterable[pytest.Item]) -> Names | None:
     """Those whose authoritative side is judged, by the policy of the first host that names each."""
     policies: dict[str, HostPolicy] = {}
     for item in items:
         case = case_of(item)
-        if case.once and case.once.name not in policies and policies_of(run, case):
+        if not case.once or case.once.subject != "dns" or case.once.name in policies:
+            continue
+        if policies_of(run, case):
             policies[case.once.name] = run.policies[_params(item)[HOST]]
     if not policies:
         return None
@@ -102,15 +117,22 @@ def _names(run: Run, items: Iterable[pytest.Item]) -> Names | None:
     )
 
 
-def _lookups(run: Run, items: Iterable[pytest.Item]) -> list[dns.Request]:
-    """What each policy asks of names that are looked up from here."""
+def _asking(run: Run, items: Iterable[pytest.Item]) -> Iterable[tuple[HostPolicy, frozenset[str]]]:
+    """Each policy by which something is judged, and the checks that are judged by it."""
     checks: dict[int, tuple[HostPolicy, set[str]]] = {}
     for item in items:
         case = case_of(item)
-        if case.host is not None and case.check not in (policy := run.policies[case.host]).off:
-            checks.setdefault(id(policy), (policy, set()))[1].add(case.check)
-    asked = (policy.dns.here_request(frozenset(its)) for policy, its in checks.values())
-    return [request for request in asked if request is not None]
+        for policy in _judges(run, case):
+            if case.check not in policy.off:
+                checks.setdefault(id(policy), (policy, set()))[1].add(case.check)
+    return ((policy, frozenset(its)) for policy, its in checks.values())
+
+
+def _judges(run: Run, case: Case) -> list[HostPolicy]:
+    """The host's; for a check of a thing as all hosts meet it, those of all that name it."""
+    if case.host is not None:
+        return [run.policies[case.host]]
+    return list(namers(run.policies, case).values()) if case.once and case.of_fleet else []
 
 
 def _params(item: pytest.Item) -> dict[str, Any]:

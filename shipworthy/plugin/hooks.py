@@ -215,6 +215,7 @@ class Hooks:
         if teardown.excinfo and result.outcome != "failed":
             message = self._run.redact(f"in its teardown: {cut(teardown.excinfo.exconly())}")
             result = replace(result, outcome="error", message=" ".join(message.split()))
+        self._run.horizon.settle(result)
         self._run.record(result)
         if result.host and result.outcome in {"failed", "error"}:
             self._progress.failed_hosts.add(result.host)

@@ -32,9 +32,11 @@ def run_items(session: pytest.Session, run: Run, progress: Progress, signals: Si
         case = case_of(item)
         (of_fleet if case.of_fleet else by_host.setdefault(case.host, [])).append(item)
     of_no_host = by_host.pop(None, [])
-    if of_fleet:  # they need every host's answer, also of hosts that are asked nothing else
-        by_host = {name: by_host.get(name, []) for name in run.hosts}
     fleet_checks = frozenset(case_of(item).check for item in of_fleet)
+    if of_fleet:  # they need every host's answer, also of hosts that are asked nothing else
+        whole = not all(case_of(item).once and is_ours(item) for item in of_fleet)
+        asked = [name for name in run.hosts if whole or name in by_host or not run.request(name, fleet_checks).empty]
+        by_host = {name: by_host.get(name, []) for name in asked}
     names = [name for name in run.hosts if name in by_host]
     progress.start(names)
     here.begin(run, session.items)

@@ -28,6 +28,7 @@ from shipworthy.inventory import Host, Inventory, Redaction
 from shipworthy.plugin import replay
 from shipworthy.plugin.addresses import at_known_addresses, is_unresolved
 from shipworthy.plugin.cases import Case
+from shipworthy.plugin.horizon import Horizon
 from shipworthy.plugin.options import DEFAULT_INVENTORY, Options, told_time
 from shipworthy.plugin.questions import Questions
 from shipworthy.policy import HostPolicy, Policy, Waiver
@@ -91,6 +92,7 @@ class Run:
     collector: Collector | None = None
     measuring: Measuring | None = None
     questions: Questions = field(default_factory=Questions)
+    horizon: Horizon = field(default_factory=Horizon)
     unresolved: list[str] = field(default_factory=list)
     """Hosts that were not reached because their name leads nowhere."""
     here: Here | None = None
@@ -127,10 +129,10 @@ class Run:
         policy = self.policies[host]
         probes = policy.requests(checks)
         for subject in whole & policy.subjects.keys():
-            request = policy.subjects[subject].request(own_checks_of(subject))
-            if request is not None:
+            if (request := policy.subjects[subject].request(own_checks_of(subject))) is not None:
                 probes[subject] = request
-        return Request(probes, self.options.window, max(10.0, self.options.window))
+        wanted = policy.certificates.wanted("host", checks - policy.off.keys(), policy.families)
+        return Request(probes, self.options.window, max(10.0, self.options.window), wanted=wanted)
 
     def record(self, result: Result) -> None:
         """Write down one finished check."""

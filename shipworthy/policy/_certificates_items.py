@@ -39,8 +39,8 @@ class Renewed(Part):
 
     renewed_by: Literal["acme", "acm", "manual"] = Field(
         "acme",
-        description="Who renews it. What a machine renews and lives for at most 100 days is judged by the share of "
-        "its life that is left (`share_left`), everything else by `left`.",
+        description="Who renews it: machines by `acme` or `acm`, or a person. What a machine renews and lives for at "
+        "most 100 days is judged by the share of its life that is left (`share_left`), everything else by `left`.",
     )
     left: Limit = limit(
         SECONDS,
@@ -87,7 +87,9 @@ class Certificate(Renewed):
     one_certificate: bool = Field(
         True, description="Whether every address, backend and host must serve the very same certificate for the name."
     )
-    starttls: Starttls | None = Field(None, description="The protocol that is spoken before TLS.")
+    starttls: Starttls | None = Field(
+        None, description="The protocol that is spoken before TLS: smtp, imap, pop3, ftp, ldap, postgres, mysql, xmpp."
+    )
     vantage: Literal["here", "host"] = Field(
         "here", description="From where it is met: here, the machine that runs the checks, or each host."
     )

@@ -11,14 +11,13 @@ import base64
 import time
 from collections.abc import Collection, Iterable
 from concurrent.futures import Future
-from ipaddress import ip_address
 from threading import Event
 from typing import NamedTuple
 
 from shipworthy.vantage.crew import Crew
 from shipworthy.vantage.handshake import Handshake, Way, shake
 from shipworthy.vantage.meeting import Endpoint, Place, Resolved, Seen, Served, Tried
-from shipworthy.vantage.names import usable_addresses
+from shipworthy.vantage.names import family_of, usable_addresses
 
 FAMILIES = ("ipv4", "ipv6")
 AT_ONCE = 100
@@ -50,7 +49,7 @@ def meet(
     found: dict[Endpoint, dict[str, list[_Meeting]]] = {endpoint: {} for endpoint in endpoints}
     try:
         for endpoint, by_family in found.items():
-            if family := _family(endpoint.host):
+            if family := family_of(endpoint.host):
                 by_family[family] = [meetings.put(endpoint, endpoint.host, family)]
             else:
                 named.setdefault(endpoint.host, []).append(endpoint)
@@ -172,11 +171,3 @@ def _tried(version: str, shaken: Handshake) -> Tried:
 
 def _text(ders: Iterable[bytes]) -> list[str]:
     return [base64.b64encode(der).decode("ascii") for der in ders]
-
-
-def _family(host: str) -> str:
-    """Of an address; empty for a name."""
-    try:
-        return f"ipv{ip_address(host).version}"
-    except ValueError:
-        return ""

@@ -59,6 +59,15 @@ def question(certificate: bytes, issuer: bytes) -> bytes:
         raise ValueError(shown(str(error))) from error
 
 
+def is_response(data: bytes) -> bool:
+    """Whether it is a response at all, whatever it says and whoever signed it."""
+    try:
+        ocsp.load_der_ocsp_response(data)
+    except _UNREADABLE:
+        return False
+    return True
+
+
 def read(response: bytes, certificate: bytes, issuer: bytes) -> Ocsp | str:
     """What `response` says of `certificate`; a sentence where it is not to be believed, or says nothing of it.
 
