@@ -43,6 +43,13 @@ class Chain:
         """The path, or as much of one as there is."""
         return self.path or self.walk
 
+    @property
+    def anchor(self) -> Certificate | None:
+        """What is trusted, or the root that the walk came to."""
+        if self.path:
+            return self.path[-1]
+        return self.walk[-1] if self.walk and self.walk[-1].is_self_issued else None
+
 
 def decoded(text: str) -> bytes:
     """Base64 to bytes; raises NotMeasured."""
