@@ -6,7 +6,6 @@ Names are the same if RFC 5280 (7.1) has them so: in whatever kind of string, le
 
 import os
 import stat
-from base64 import b64encode
 from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.parts.pem import header, read_pem
@@ -30,12 +29,14 @@ Name = Tuple[object, ...]
 
 
 class Store(NamedTuple):
-    """What a trust store has. The same as `vantage.meeting.Store`."""
+    """What a trust store has."""
 
     path: str
+    """The one that was read; empty where the system has none."""
     size: int
-    roots: List[str]
-    """In base64."""
+    """Certificates in it, in all."""
+    roots: List[bytes]
+    """Those that were sought, in DER."""
     error: str
 
 
@@ -85,12 +86,12 @@ def read_store(path: str, issuers: Collection[bytes]) -> Store:
         return Store(path, 0, [], error.strerror or str(error))
     except ValueError as error:
         return Store(path, 0, [], str(error))
-    held, _, error = read_pem(data.splitlines(), MOST_CERTIFICATES)
+    held, _, damage = read_pem(data.splitlines(), MOST_CERTIFICATES)
     size, roots = len(held), _sought(held, issuers)
     if sum(map(len, roots)) > MOST_KEPT:
         return Store(path, size, [], "what it has of them takes more than {} KiB".format(MOST_KEPT // 1024))
-    error = error or ("" if held else "no certificate in it")
-    return Store(path, size, [b64encode(der).decode("ascii") for der in roots], error)
+    damage = damage or ("" if held else "no certificate in it")
+    return Store(path, size, roots, damage)
 
 
 def _read(path: str) -> bytes:
