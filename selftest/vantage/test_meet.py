@@ -19,7 +19,7 @@ from OpenSSL import SSL
 
 from selftest.chains import pki
 from selftest.labs.possible import require_lab
-from selftest.vantage.tls_servers import Handle, context, made, serving, staple, tls, until_closed
+from selftest.vantage.tls_servers import PLACE, Handle, context, made, serving, staple, tls, until_closed
 from shipworthy.vantage import meet as meeting_room
 from shipworthy.vantage.meet import meet
 from shipworthy.vantage.meeting import VERSIONS, Endpoint, Resolved, Seen, Tried
@@ -42,7 +42,7 @@ def seen(
     """What is seen of one server."""
     with serving(handle) as port:
         endpoint = Endpoint(HERE, port, server_name, "", alpn, versions, also_named)
-        (only,) = meet([endpoint], wait=wait)[endpoint]
+        (only,) = meet([endpoint], PLACE, wait=wait)[endpoint]
     return only
 
 
@@ -163,7 +163,8 @@ ASKING = """
 import json, sys
 from shipworthy.vantage.meet import meet
 from shipworthy.vantage.meeting import Endpoint
-met = meet([Endpoint(host, int(sys.argv[1])) for host in sys.argv[2:]], wait=0.5)
+from shipworthy.vantage.visiting import Here
+met = meet([Endpoint(host, int(sys.argv[1])) for host in sys.argv[2:]], Here(None), wait=0.5)
 json.dump({endpoint.host: seen for endpoint, seen in met.items()}, sys.stdout)
 """
 
@@ -196,19 +197,19 @@ def test_an_address_is_taken_as_it_is() -> None:
     """The server on the other family, at the same port, is nobody's to fall back to."""
     with serving(tls(context())) as port:
         endpoint = Endpoint("::1", port, pki.NAME)
-        (met,) = meet([endpoint], families=["ipv4"])[endpoint]
+        (met,) = meet([endpoint], PLACE, families=["ipv4"])[endpoint]
     assert (met.address, met.family, met.error) == ("::1", "ipv6", "refused")
 
 
 def test_a_family_that_is_not_asked_for_is_not_met() -> None:
     with serving(tls(context())) as port:
         endpoint = Endpoint("localhost", port)
-        assert {each.family for each in meet([endpoint], families=["ipv4"])[endpoint]} == {"ipv4"}
+        assert {each.family for each in meet([endpoint], PLACE, families=["ipv4"])[endpoint]} == {"ipv4"}
 
 
 def test_a_family_without_addresses_is_told() -> None:
     endpoint = Endpoint("no-such-name.invalid", 443)
-    met = meet([endpoint])[endpoint]
+    met = meet([endpoint], PLACE)[endpoint]
     assert [(each.address, each.family, each.rung) for each in met] == [
         ("", "ipv4", "resolve"),
         ("", "ipv6", "resolve"),
@@ -219,14 +220,13 @@ def test_a_family_without_addresses_is_told() -> None:
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "nul\0.example", "ü" * 300])
 def test_what_is_no_name_is_told(host: str) -> None:
     endpoint = Endpoint(host, 443)
-    assert [each.rung for each in meet([endpoint])[endpoint]] == ["resolve", "resolve"]
+    assert [each.rung for each in meet([endpoint], PLACE)[endpoint]] == ["resolve", "resolve"]
 
 
 def test_more_addresses_than_are_met() -> None:
-    meetings = meeting_room._Meetings(WAIT, time.monotonic(), Event())
+    meetings = meeting_room._Meetings(PLACE, WAIT, time.monotonic(), Event())
     many = Resolved("many.example", "ipv4", [f"127.0.1.{number}" for number in range(40)], "", 0.0)
-    with meetings.pool:
-        *met, told = [future.result() for future in meetings.put_all(Endpoint("many.example", 1), many)]
+    *met, told = [meetings.seen(each) for each in meetings.put_all(Endpoint("many.example", 1), many)]
     assert len(met) == meeting_room.ADDRESSES
     assert told.error == "40 addresses: only the first 32 were met"
     assert {each.error for each in met} == {"not met: the time was up"}
@@ -237,7 +237,7 @@ def test_given_up_is_over() -> None:
     given_up.set()
     endpoint, named = Endpoint(HERE, 1, versions=VERSIONS), Endpoint("localhost", 1)
     begun = time.monotonic()
-    seen = meet([endpoint, named], given_up=given_up)
+    seen = meet([endpoint, named], PLACE, given_up=given_up)
     assert time.monotonic() - begun < 1
     assert all(each.error.startswith("no") for each in seen[named])
     (met,) = seen[endpoint]
@@ -249,7 +249,7 @@ def test_the_time_of_all_is_kept() -> None:
     with serving(until_closed) as port:
         endpoints = [Endpoint(HERE, port, str(number)) for number in range(250)]
         begun = time.monotonic()
-        met = meet(endpoints, wait=5, deadline=0.6)
+        met = meet(endpoints, PLACE, wait=5, deadline=0.6)
     assert time.monotonic() - begun < 2
     assert all(error.startswith("no") for (each,) in met.values() for error in [each.error])
 
@@ -259,7 +259,7 @@ def test_five_hundred_endpoints_are_met_within_seconds() -> None:
     with serving(tls(context()), "0.0.0.0") as port:
         endpoints = [Endpoint(f"127.1.{number // 250}.{number % 250 + 1}", port, pki.NAME) for number in range(500)]
         begun = time.monotonic()
-        met = meet(endpoints)
+        met = meet(endpoints, PLACE)
         seconds = time.monotonic() - begun
     assert [each.error for (each,) in met.values()] == [""] * 500
     assert seconds < 15

@@ -16,7 +16,7 @@ from OpenSSL import SSL
 from selftest.chains import pki
 from selftest.labs.possible import require_lab
 from selftest.vantage.servers import apart
-from selftest.vantage.tls_servers import Handle, context, made, serving, tls, until_closed
+from selftest.vantage.tls_servers import PLACE, Handle, context, made, serving, tls, until_closed
 from shipworthy.vantage import handshake
 from shipworthy.vantage.handshake import CERTIFICATES
 from shipworthy.vantage.meet import meet
@@ -31,7 +31,7 @@ def seen(handle: Handle, *versions: str, wait: float = WAIT) -> Seen:
     with serving(handle) as port:
         endpoint = Endpoint(HERE, port, pki.NAME, versions=versions)
         begun = time.monotonic()
-        (only,) = meet([endpoint], wait=wait)[endpoint]
+        (only,) = meet([endpoint], PLACE, wait=wait)[endpoint]
         assert time.monotonic() - begun < wait + 1.5
     return only
 
@@ -132,7 +132,7 @@ def test_nobody_listens() -> None:
     with socket.create_server((HERE, 0)) as listener:
         port = listener.getsockname()[1]
     endpoint = Endpoint(HERE, port, versions=VERSIONS)
-    (met,) = meet([endpoint])[endpoint]
+    (met,) = meet([endpoint], PLACE)[endpoint]
     assert (met.rung, met.error) == ("tcp", "refused")
     assert {(each.taken, each.words) for each in met.tried} == {(None, "refused")}
 
@@ -158,7 +158,7 @@ def old_ones_hang(stream: socket.socket) -> None:
 def test_a_version_that_is_met_with_silence_is_not_known() -> None:
     with serving(old_ones_hang) as port:
         endpoint = Endpoint(HERE, port, versions=("TLSv1.1", "TLSv1.2"))
-        (met,) = meet([endpoint], wait=WAIT)[endpoint]
+        (met,) = meet([endpoint], PLACE, wait=WAIT)[endpoint]
     assert not met.error
     assert [each[:2] for each in met.tried] == [("TLSv1.1", None), ("TLSv1.2", True)]
     assert met.tried[0].words == SILENT
@@ -211,7 +211,7 @@ def as_record(body: bytes) -> bytes:
 @given(st.binary(max_size=400) | st.binary(max_size=400).map(as_record))
 def test_bytes_that_mean_nothing(first: bytes) -> None:
     with answering(first) as endpoint:
-        (met,) = meet([endpoint], wait=2)[endpoint]
+        (met,) = meet([endpoint], PLACE, wait=2)[endpoint]
     assert met.error
     assert met.error.isprintable()
 
@@ -239,7 +239,7 @@ def test_a_chain_that_is_no_chain() -> None:
     with serving(handle) as port:
         for _ in range(5, len(flight[1]), 7):
             endpoint = Endpoint(HERE, port, pki.NAME)
-            (met,) = meet([endpoint], wait=2)[endpoint]
+            (met,) = meet([endpoint], PLACE, wait=2)[endpoint]
             assert met.error
 
 
@@ -255,4 +255,4 @@ def test_a_machine_without_ipv6_is_told_apart() -> None:
 
 def meet_in_this_thread(endpoints: list[Endpoint]) -> list[str]:
     """Threads that are started from a network of its own are in it."""
-    return [each.error for met in meet(endpoints, wait=WAIT).values() for each in met]
+    return [each.error for met in meet(endpoints, PLACE, wait=WAIT).values() for each in met]

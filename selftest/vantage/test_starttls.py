@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lab import wait_until
 from selftest.chains import pki
-from selftest.vantage.tls_servers import Handle, context, made, serving, tls, until_closed
+from selftest.vantage.tls_servers import PLACE, Handle, context, made, serving, tls, until_closed
 from shipworthy.vantage.meet import meet
 from shipworthy.vantage.meeting import Endpoint, Seen
 from shipworthy.vantage.starttls import PROTOCOLS, Declined, Read, dialogue
@@ -97,7 +97,7 @@ def speaking(script: Script, then: Handle, pieces: int = 4096) -> Handle:
 def seen(handle: Handle, protocol: str, wait: float = 5.0) -> Seen:
     with serving(handle) as port:
         endpoint = Endpoint(HERE, port, pki.NAME, protocol)
-        (only,) = meet([endpoint], wait=wait)[endpoint]
+        (only,) = meet([endpoint], PLACE, wait=wait)[endpoint]
     return only
 
 
@@ -252,7 +252,7 @@ def test_a_real_smtp_server(tmp_path: Path) -> None:
     port = free_port()
     with running("aiosmtpd", "-n", "-l", f"{HERE}:{port}", "--tlscert", chain, "--tlskey", key, port=port):
         endpoint = Endpoint(HERE, port, pki.NAME, "smtp", versions=("TLSv1.2", "TLSv1.3"))
-        (met,) = meet([endpoint])[endpoint]
+        (met,) = meet([endpoint], PLACE)[endpoint]
     assert not met.error
     assert [base64.b64decode(der) for der in met.chain] == [made().leaf.der, made().issuing.der]
     assert [each.taken for each in met.tried] == [True, True]

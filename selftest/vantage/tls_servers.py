@@ -19,9 +19,12 @@ from cryptography.x509 import ocsp
 from OpenSSL import SSL
 
 from selftest.chains import pki
+from shipworthy.vantage.visiting import Here
 
 Handle = Callable[[socket.socket], None]
 ALL = b"ALL:@SECLEVEL=0"
+PLACE = Here(lambda path, _issuers: (path, 0, [], "no trust store here"))
+"""This machine."""
 
 
 class Pki(NamedTuple):

@@ -11,8 +11,8 @@ import socket
 from ipaddress import ip_address
 
 from shipworthy.links.text import one_line
-from shipworthy.probes.parts.trust_store import MOST_CERTIFICATES, PLACES
-from shipworthy.probes.runtime.frames import ADDRESSES, Held, Resolution
+from shipworthy.probes.parts import trust_store
+from shipworthy.probes.runtime.frames import ADDRESSES, Resolution
 from shipworthy.strict import strict_json, validated
 from shipworthy.vantage.meeting import Resolved, Store
 from shipworthy.vantage.resolving import WORDS
@@ -35,10 +35,10 @@ def resolved(host: str, family: str, data: bytes) -> Resolved:
 
 def store(path: str, data: bytes) -> Store:
     """What the trust store at `path` has; the system's own, where that is empty."""
-    said: Held = validated(Held, strict_json(data), "what a trust store has")
-    if said.path != path and (path or said.path not in ("", *PLACES)):
+    said: trust_store.Store = validated(trust_store.Store, strict_json(data), "what a trust store has")
+    if said.path != path and (path or said.path not in ("", *trust_store.PLACES)):
         raise ValueError(f"the trust store {said.path[:50]!r}, which was not asked for")
-    if not len(said.roots) <= said.size <= MOST_CERTIFICATES:
+    if not len(said.roots) <= said.size <= trust_store.MOST_CERTIFICATES:
         raise ValueError(f"{len(said.roots)} certificates of {said.size}")
     for root in said.roots:
         base64.b64decode(root, validate=True)

@@ -1,4 +1,4 @@
-"""A socket to one address, and the words for why there is none.
+"""A socket of this machine to one address, and the words for why there is none, here or at another place.
 
 In: an address and a port, and a monotonic time until which everything has to be done. Raises `Unreached` in words that
 tell what is this machine's from what is the other's.
@@ -10,8 +10,10 @@ import errno
 import socket
 import time
 
+from shipworthy.vantage.meeting import Stream
+
 NO_ROUTE = "no route"
-"""This machine does not know how to get there: nothing is said of the server."""
+"""The machine that connects does not know how to get there: nothing is said of the server."""
 
 _NO_ROUTE = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM}
 _TOLD = {
@@ -49,7 +51,7 @@ def has_no_route(error: OSError) -> bool:
     return error.errno in _NO_ROUTE
 
 
-def received(stream: socket.socket, until: float, size: int = 65535) -> bytes:
+def received(stream: Stream, until: float, size: int = 65535) -> bytes:
     """What is there to be read, waited for until then."""
     left = until - time.monotonic()
     if left <= 0:

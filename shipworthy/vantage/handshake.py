@@ -1,15 +1,14 @@
 """One conversation with one address: TCP, what is said before TLS, and the handshake.
 
-In: where, how, and a monotonic time until which it has to be over, however slowly the other side speaks. Out:
-`Handshake`: how far it came and what was seen on the way; never an error for what servers do.
+In: from what place, to where, how, and a monotonic time until which it has to be over, however slowly the other side
+speaks. Out: `Handshake`: how far it came and what was seen on the way; never an error for what servers do.
 No certificate is judged here: whoever shows one is listened to, also over protocol versions that are long past.
 """
 
 from __future__ import annotations
 
-import socket
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -18,7 +17,8 @@ from typing import NamedTuple
 from OpenSSL import SSL, crypto
 
 from shipworthy.vantage import starttls
-from shipworthy.vantage.connecting import Unreached, connected, received, told
+from shipworthy.vantage.connecting import Unreached, received, told
+from shipworthy.vantage.meeting import Place, Stream
 
 CERTIFICATES = 200
 """Of one chain, that are kept."""
@@ -100,12 +100,12 @@ class Handshake:
     """The last that the server sent."""
 
 
-def shake(address: str, port: int, way: Way, until: float) -> Handshake:
+def shake(place: Place, address: str, port: int, way: Way, until: float) -> Handshake:
     """Go as far as it goes."""
     begun = time.monotonic()
     seen = Handshake()
     try:
-        with connected(address, port, socket.SOCK_STREAM, until) as stream:
+        with closing(place.connected(address, port, until)) as stream:
             seen.rung = "starttls" if way.starttls else "tls"
             _speak(stream, way, until)
             seen.rung = "tls"
@@ -123,7 +123,7 @@ def shake(address: str, port: int, way: Way, until: float) -> Handshake:
     return seen
 
 
-def _speak(stream: socket.socket, way: Way, until: float) -> None:
+def _speak(stream: Stream, way: Way, until: float) -> None:
     """What comes before TLS. Whatever the server says behind its consent is not TLS's, and nobody's to trust."""
     left = starttls.MOST_BYTES
     data = b""
@@ -144,7 +144,7 @@ def _speak(stream: socket.socket, way: Way, until: float) -> None:
         raise Unreached(f"goes on in plain text: {starttls.shown(data)!r}")
 
 
-def _shake(stream: socket.socket, way: Way, until: float, seen: Handshake) -> None:
+def _shake(stream: Stream, way: Way, until: float, seen: Handshake) -> None:
     connection = SSL.Connection(_context(way.version, way.alpn))
     connection.set_app_data(seen)
     if name := _indicated(way.server_name):
@@ -165,7 +165,7 @@ def _shake(stream: socket.socket, way: Way, until: float, seen: Handshake) -> No
             _send(connection, stream, until)  # that we leave, or why
 
 
-def _handshake(connection: SSL.Connection, stream: socket.socket, until: float) -> None:
+def _handshake(connection: SSL.Connection, stream: Stream, until: float) -> None:
     is_first = True
     while True:
         try:
@@ -183,7 +183,7 @@ def _handshake(connection: SSL.Connection, stream: socket.socket, until: float) 
         connection.bio_write(data)
 
 
-def _send(connection: SSL.Connection, stream: socket.socket, until: float) -> None:
+def _send(connection: SSL.Connection, stream: Stream, until: float) -> None:
     """What OpenSSL has to say, if anything."""
     with suppress(SSL.WantReadError):
         data = connection.bio_read(65536)

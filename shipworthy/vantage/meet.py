@@ -1,7 +1,8 @@
 """Every address of endpoints that speak TLS, met by itself, as a client without any fallback would.
 
-In: endpoints, the families that names are resolved in, how long each conversation may take, and all of it. Out: what
-was seen, by endpoint. Conversations of an address are one after the other; each is a connection of its own.
+In: endpoints, the place from which they are met, the families that names are resolved in, how long each conversation
+may take, and all of it. Out: what was seen, by endpoint. Conversations of an address are one after the other; each is a
+connection of its own.
 """
 
 from __future__ import annotations
@@ -9,24 +10,28 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Collection, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from ipaddress import ip_address
+from concurrent.futures import Future
 from threading import Event
+from typing import NamedTuple
 
+from shipworthy.vantage.crew import Crew
 from shipworthy.vantage.handshake import Handshake, Way, shake
-from shipworthy.vantage.meeting import Endpoint, Resolved, Seen, Served, Tried
-from shipworthy.vantage.names import usable_addresses
-from shipworthy.vantage.resolving import resolve
+from shipworthy.vantage.meeting import Endpoint, Place, Resolved, Seen, Served, Tried
+from shipworthy.vantage.names import family_of, usable_addresses
 
 FAMILIES = ("ipv4", "ipv6")
 AT_ONCE = 100
 """Addresses; each has at most one socket."""
 ADDRESSES = 32
 """Of one name in one family, that are met."""
+_NOT_MET = "not met: the time was up"
+_MARGIN = 0.3
+"""Seconds for those whose time is up to say so."""
 
 
 def meet(
     endpoints: Iterable[Endpoint],
+    place: Place,
     families: Collection[str] = FAMILIES,
     wait: float = 5.0,
     deadline: float = 20.0,
@@ -35,44 +40,62 @@ def meet(
     """Meet every address of `endpoints`; done within `deadline` seconds.
 
     A conversation takes `wait` seconds at most, from the connect to the end of the handshake. Whoever does not need it
-    any more sets `given_up`: nobody is met from then on. Raises nothing for what servers do.
+    any more sets `given_up`: it ends at once, and nobody is met from then on. Raises nothing for what servers do.
     """
-    until = time.monotonic() + deadline
+    until = time.monotonic() + deadline - _MARGIN
     given_up = given_up or Event()
-    meetings = _Meetings(wait, until, given_up)
+    meetings = _Meetings(place, wait, until, given_up)
     named: dict[str, list[Endpoint]] = {}
-    found: dict[Endpoint, dict[str, list[Future[Seen]]]] = {endpoint: {} for endpoint in endpoints}
+    found: dict[Endpoint, dict[str, list[_Meeting]]] = {endpoint: {} for endpoint in endpoints}
     try:
         for endpoint, by_family in found.items():
-            if family := _family(endpoint.host):
+            if family := family_of(endpoint.host):
                 by_family[family] = [meetings.put(endpoint, endpoint.host, family)]
             else:
                 named.setdefault(endpoint.host, []).append(endpoint)
-        for resolved in resolve([(host, family) for host in named for family in families], until, given_up):
+        for resolved in place.resolve([(host, family) for host in named for family in families], until, given_up):
             for endpoint in named[resolved.host]:
                 found[endpoint][resolved.family] = meetings.put_all(endpoint, resolved)
         return {
-            endpoint: [future.result() for family in FAMILIES for future in by_family.get(family, ())]
+            endpoint: [meetings.seen(each) for family in FAMILIES for each in by_family.get(family, ())]
             for endpoint, by_family in found.items()
         }
     finally:
-        meetings.pool.shutdown(wait=False, cancel_futures=True)
+        meetings.close()
+
+
+class _Meeting(NamedTuple):
+    """One address that is being met."""
+
+    future: Future[Seen]
+    otherwise: Seen
+    """What is told of it where that does not end in time."""
 
 
 class _Meetings:
     """Those of one call."""
 
-    def __init__(self, wait: float, until: float, given_up: Event) -> None:
-        self.pool = ThreadPoolExecutor(AT_ONCE, "tls from here")
+    def __init__(self, place: Place, wait: float, until: float, given_up: Event) -> None:
+        self._crew = Crew(AT_ONCE, "meets", until + _MARGIN, given_up)
+        self._place = place
         self._wait = wait
         self._until = until
         self._given_up = given_up
 
-    def put(self, endpoint: Endpoint, address: str, family: str) -> Future[Seen]:
+    def put(self, endpoint: Endpoint, address: str, family: str) -> _Meeting:
         """Meet an address, when its turn comes."""
-        return self.pool.submit(self._meet, endpoint, address, family)
+        future = self._crew.put(lambda: self._meet(endpoint, address, family))
+        return _Meeting(future, _alike(endpoint, Seen(address, family, "tcp", _NOT_MET, 0.0)))
 
-    def put_all(self, endpoint: Endpoint, resolved: Resolved) -> list[Future[Seen]]:
+    def seen(self, meeting: _Meeting) -> Seen:
+        """What came of it."""
+        return self._crew.result(meeting.future, meeting.otherwise)
+
+    def close(self) -> None:
+        """Nobody else is met."""
+        self._crew.close()
+
+    def put_all(self, endpoint: Endpoint, resolved: Resolved) -> list[_Meeting]:
         """Meet what a name resolved to."""
         addresses = resolved.addresses[:ADDRESSES]
         usable = usable_addresses(addresses)
@@ -107,8 +130,7 @@ class _Meetings:
             _text(first.authorities),
         )
         if first.rung != "tls" or first.timed_out:  # who is not there, or silent, is not asked again
-            tried = [Tried(version, None, first.error) for version in endpoint.versions]
-            return seen._replace(tried=tried, others=[Served(name, [], first.error) for name in endpoint.also_named])
+            return _alike(endpoint, seen)
         tried = [
             _tried(version, self._shake(endpoint, address, way._replace(version=version)))
             for version in endpoint.versions
@@ -123,14 +145,21 @@ class _Meetings:
     def _shake(self, endpoint: Endpoint, address: str, way: Way) -> Handshake:
         now = time.monotonic()
         if self._given_up.is_set() or now >= self._until:
-            return Handshake(error="not met: the time was up", timed_out=True)
-        return shake(address, endpoint.port, way, min(now + self._wait, self._until))
+            return Handshake(error=_NOT_MET, timed_out=True)
+        return shake(self._place, address, endpoint.port, way, min(now + self._wait, self._until))
 
 
-def _nobody(resolved: Resolved, error: str, address: str = "") -> Future[Seen]:
+def _nobody(resolved: Resolved, error: str, address: str = "") -> _Meeting:
     nobody: Future[Seen] = Future()
-    nobody.set_result(Seen(address, resolved.family, "resolve", error, round(resolved.seconds, 6)))
-    return nobody
+    seen = Seen(address, resolved.family, "resolve", error, round(resolved.seconds, 6))
+    nobody.set_result(seen)
+    return _Meeting(nobody, seen)
+
+
+def _alike(endpoint: Endpoint, seen: Seen) -> Seen:
+    """Nothing else of the address is known either, and for the same reason."""
+    tried = [Tried(version, None, seen.error) for version in endpoint.versions]
+    return seen._replace(tried=tried, others=[Served(name, [], seen.error) for name in endpoint.also_named])
 
 
 def _tried(version: str, shaken: Handshake) -> Tried:
@@ -142,11 +171,3 @@ def _tried(version: str, shaken: Handshake) -> Tried:
 
 def _text(ders: Iterable[bytes]) -> list[str]:
     return [base64.b64encode(der).decode("ascii") for der in ders]
-
-
-def _family(host: str) -> str:
-    """Of an address; empty for a name."""
-    try:
-        return f"ipv{ip_address(host).version}"
-    except ValueError:
-        return ""

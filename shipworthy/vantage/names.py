@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from shipworthy import dns_messages
 from shipworthy.dns_messages import NoName, Reply
+
+_METADATA = frozenset(map(ip_address, ("100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")))
+"""Where clouds tell machines their secrets, beside link-local addresses: Alibaba, Azure, AWS, Google."""
 
 
 def labels_of(name: str) -> int:
@@ -31,6 +34,14 @@ def parent_side(reply: Reply, zone: str) -> list[str]:
     return usable_names(record.text for record in records)
 
 
+def family_of(host: str) -> str:
+    """Of an address, `ipv4` or `ipv6`; empty for a name."""
+    try:
+        return f"ipv{ip_address(host).version}"
+    except ValueError:
+        return ""
+
+
 def usable_names(texts: Iterable[str]) -> list[str]:
     """Names that servers said, in their one form, each once; those that no host can have are left out."""
     found: dict[str, None] = {}
@@ -44,5 +55,10 @@ def usable_names(texts: Iterable[str]) -> list[str]:
 
 def usable_addresses(texts: Iterable[str]) -> list[str]:
     """Addresses that servers said, each once, but for those that are no server's: nobody is to send us there."""
-    addresses = ((text, ip_address(text)) for text in dict.fromkeys(texts))
-    return [text for text, at in addresses if not (at.is_link_local or at.is_multicast or at.is_unspecified)]
+    return [text for text in dict.fromkeys(texts) if not _is_nobodys(ip_address(text))]
+
+
+def _is_nobodys(at: IPv4Address | IPv6Address) -> bool:
+    if isinstance(at, IPv6Address) and at.ipv4_mapped is not None:  # which the kernel connects to over IPv4
+        at = at.ipv4_mapped
+    return at.is_link_local or at.is_multicast or at.is_unspecified or at in _METADATA

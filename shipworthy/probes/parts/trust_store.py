@@ -6,6 +6,7 @@ Names are the same if RFC 5280 (7.1) has them so: in whatever kind of string, le
 
 import os
 import stat
+from base64 import b64encode
 from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from shipworthy.probes.parts.pem import header, read_pem
@@ -35,8 +36,8 @@ class Store(NamedTuple):
     """The one that was read; empty where the system has none."""
     size: int
     """Certificates in it, in all."""
-    roots: List[bytes]
-    """Those that were sought, in DER."""
+    roots: List[str]
+    """Those that were sought: DER in base64."""
     error: str
 
 
@@ -91,7 +92,7 @@ def read_store(path: str, issuers: Collection[bytes]) -> Store:
     if sum(map(len, roots)) > MOST_KEPT:
         return Store(path, size, [], "what it has of them takes more than {} KiB".format(MOST_KEPT // 1024))
     damage = damage or ("" if held else "no certificate in it")
-    return Store(path, size, roots, damage)
+    return Store(path, size, [b64encode(der).decode("ascii") for der in roots], damage)
 
 
 def _read(path: str) -> bytes:

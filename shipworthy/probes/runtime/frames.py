@@ -10,7 +10,7 @@ The caller chooses the number, each once; what the host says goes with the numbe
     DATA       1 to PIECE bytes                          the same
     TAKEN      how many bytes of DATA went on, 4 bytes   the same
     END        nothing: let it go                        nothing: all was said; or errno's name, `ECONNREFUSED`
-    STORE      JSON: `path`, and `issuers` in base64     JSON: `Held`
+    STORE      JSON: `path`, and `issuers` in base64     JSON: `trust_store.Store`
 
 Of one connection, each side has at most WINDOW bytes on their way for which it has not heard TAKEN; there are at most
 CONNECTIONS at once. What comes late, for a number that was let go, is passed over.
@@ -49,15 +49,6 @@ class Resolution(NamedTuple):
     words: str
     """and the error in words; they alone, where it is none of getaddrinfo's."""
     seconds: float
-
-
-class Held(NamedTuple):
-    """What a trust store has of what was sought: `trust_store.Store`, with `roots` in base64."""
-
-    path: str
-    size: int
-    roots: List[str]
-    error: str
 
 
 class Frames:

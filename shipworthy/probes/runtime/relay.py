@@ -13,17 +13,17 @@ import select
 import socket
 import threading
 import time
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections import deque
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from queue import Queue
 from typing import Any, Callable, Deque, Dict, List, Tuple
 
-from shipworthy.probes.parts.trust_store import read_store
+from shipworthy.probes.parts.trust_store import Store, read_store
 from shipworthy.probes.runtime import frames, switch
 from shipworthy.probes.runtime.encode import encode
-from shipworthy.probes.runtime.frames import Frame, Frames, Held, Resolution, packed
+from shipworthy.probes.runtime.frames import Frame, Frames, Resolution, packed
 from shipworthy.probes.runtime.request import read_request
 
 NICENESS = 10
@@ -295,10 +295,9 @@ def _resolved(family: str, name: str) -> Resolution:
     return Resolution(addresses, error, words, round(time.monotonic() - begun, 6))
 
 
-def _held(data: bytes) -> Held:
+def _held(data: bytes) -> Store:
     wanted = json.loads(data.decode("utf-8"))
-    path, size, roots, error = read_store(wanted["path"], [b64decode(issuer) for issuer in wanted["issuers"]])
-    return Held(path, size, [b64encode(der).decode("ascii") for der in roots], error)
+    return read_store(wanted["path"], [b64decode(issuer) for issuer in wanted["issuers"]])
 
 
 def _json(value: Any) -> bytes:

@@ -81,6 +81,13 @@ class Certificate:
         return crypto.load_certificate(crypto.FILETYPE_ASN1, self.der)
 
     @property
+    def key_bits(self) -> bytes:
+        """The key alone, of which identifiers are made: the content of SubjectPublicKeyInfo's BIT STRING."""
+        begin, _ = _content(self.key, 0)
+        bits, size = _content(self.key, sum(_content(self.key, begin)))
+        return self.key[bits + 1 : bits + size]
+
+    @property
     def is_self_issued(self) -> bool:
         """Issuer and subject are one name."""
         return self.issuer == self.subject
