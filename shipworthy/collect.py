@@ -47,11 +47,6 @@ class Request:
     wanted: Wanted | None = None
     """What is met from the host, when it has answered: over the same link, but that OpenSSH's logs in again."""
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is asked but the login."""
-        return not self.probes and self.wanted is None
-
     def document(self, deadline: float) -> dict[str, Any]:
         """The request as the probe runtime reads it; `exchanges` only where a probe's request wants some."""
         exchanges = max((getattr(request, "exchanges", 0) for request in self.probes.values()), default=0)

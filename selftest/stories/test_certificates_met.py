@@ -21,6 +21,17 @@ from shipworthy.checks import check, Item
 END = datetime(2027, 2, 3, tzinfo=UTC)
 
 
+@check("certificates.yours", each="files")
+def test_it_is_served(served, item: Item):
+    '''It is.
+
+    Why: of others we know nothing.
+    Look: at it.
+    '''
+    assert served.name == item.policy.served_by
+    assert served.showing
+
+
 @check("certificates.ours", each="endpoints")
 def test_it_is_shown(shown, item: Item, horizon, now):
     '''It is.
@@ -51,6 +62,7 @@ plays:
   certificates:
     www: {{connect: "127.0.0.1:{}", name: example.com}}
 """
+ON_SECOND = "- hosts: second\n  certificates: {www: {vantage: host}}\n"
 
 
 @dataclass
@@ -126,6 +138,13 @@ def test_nobody_is_met_for_checks_that_need_nobody(theirs: Repository, server: S
     assert not (run.directory / "here.json.gz").exists()
 
 
+def test_a_file_knows_who_serves_it(theirs: Repository, server: Server) -> None:
+    file = "    files: {/etc/www.pem: {served_by: www}, /etc/other.pem: {}}\n"
+    theirs.write("policies/local.yml", PLAY.format(server.port) + file)
+    run = theirs.pytest("tests", "-k", "served and first")
+    assert told(run) == {"first//etc/www.pem": "passed", "first//etc/other.pem": "skipped"}, run
+
+
 def everywhere(theirs: Repository, policy: str) -> tuple[str, Ran]:
     """What the check of all that see it says: it always fails, to say so."""
     theirs.write("policies/local.yml", policy)
@@ -155,3 +174,27 @@ def test_a_host_that_is_not_there_is_told_and_the_others_are_compared(theirs: Re
 def test_where_it_is_off_nobody_looks(theirs: Repository, server: Server) -> None:
     off = "- hosts: second\n  certificates: {www: {connect: '127.0.0.1:1'}}\n  off: {certificates.same: it moves}\n"
     assert everywhere(theirs, PLAY.format(server.port) + off)[0] == "www: ['here'] 1 {}"
+
+
+def test_only_hosts_that_meet_it_themselves_are_asked_what_ours_compares(theirs: Repository, server: Server) -> None:
+    theirs.write("policies/local.yml", PLAY.format(server.port))
+    run = theirs.pytest("--pyargs", "shipworthy.tests", "-k", "test_same_certificate_everywhere")
+    assert [(result.check, result.host, result.item) for result in run.results] == [("certificates.same", None, "www")]
+    assert not list((run.directory / "snapshots").glob("*"))
+    theirs.write("policies/local.yml", PLAY.format(server.port) + ON_SECOND)
+    run = theirs.pytest("--pyargs", "shipworthy.tests", "-k", "test_same_certificate_everywhere")
+    assert run.outcomes == {"certificates.same": "passed"}, run
+    assert [path.name for path in (run.directory / "snapshots").glob("*")] == ["second.json.gz"]
+
+
+def test_hosts_meet_it_themselves(theirs: Repository, server: Server) -> None:
+    play = PLAY.format(server.port) + "- hosts: all\n  certificates: {www: {vantage: host}}\n"
+    assert everywhere(theirs, play)[0] == "www: ['first', 'second'] 1 {}"
+    first = ran(theirs, play, "--at=2026-12-01")
+    assert told(first) == SHOWN, first
+    assert ENDS in first.said
+    assert len(server.met) == 2 * 2 * 5
+    again = ran(theirs, play, f"--replay={first.directory}", "--at=2026-12-01")
+    assert told(again) == SHOWN, again
+    assert not (again.directory / "here.json.gz").exists()
+    assert len(server.met) == 2 * 2 * 5
