@@ -35,8 +35,11 @@ def run_items(session: pytest.Session, run: Run, progress: Progress, signals: Si
     fleet_checks = frozenset(case_of(item).check for item in of_fleet)
     if of_fleet:  # they need every host's answer, also of hosts that are asked nothing else
         known = all(case_of(item).once and is_ours(item) for item in of_fleet)
-        names = (name for name in run.hosts if name in by_host or not known or _is_asked(run, name, fleet_checks))
-        by_host = {name: by_host.get(name, []) for name in names}
+        by_host = {
+            name: by_host.get(name, [])
+            for name in run.hosts
+            if name in by_host or not known or _is_asked(run, name, fleet_checks)
+        }
     names = [name for name in run.hosts if name in by_host]
     progress.start(names)
     here.begin(run, session.items)
