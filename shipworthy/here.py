@@ -22,8 +22,8 @@ from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.inventory import Host
 from shipworthy.links import Deadlines
 from shipworthy.probes import dns, runtime
-from shipworthy.snapshot import Snapshot, plain, validated
-from shipworthy.strict import strict_json, unpacked
+from shipworthy.snapshot import Snapshot, plain
+from shipworthy.strict import strict_json, unpacked, validated
 from shipworthy.vantage.authority import Authority
 
 SCHEMA = 1

@@ -71,6 +71,9 @@ class Conversation(Protocol):
         command is over (`finished`). What is not read is not sent by the host: nothing piles up here.
         """
 
+    def wake(self) -> None:
+        """From any thread: the `read` that waits, or else the next one, returns at once. Nothing else is safe so."""
+
     @property
     def finished(self) -> bool:
         """Both streams are at their end and fully read, and the command has ended, or the connection has."""

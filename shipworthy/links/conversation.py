@@ -1,10 +1,12 @@
 """What every link's conversation and every link's `run` have in common, written once.
 
-A kind of conversation gives three small things that never block but one: send some, receive some, wait.
+A kind of conversation gives three small things that never block but one: send some, receive some, wait; and a way to
+end the waiting from another thread.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -25,6 +27,7 @@ class Streams(ABC):
 
     def __init__(self) -> None:
         self._pending = (bytearray(), bytearray())
+        self._called = threading.Event()
 
     @abstractmethod
     def _send(self, data: memoryview) -> int:
@@ -37,6 +40,10 @@ class Streams(ABC):
     @abstractmethod
     def _wait(self, until: float, *, to_send: bool) -> None:
         """Wait until `_receive`, `_ended` or (if asked) `_send` may have changed; may wake early."""
+
+    @abstractmethod
+    def _rouse(self) -> None:
+        """From another thread, at any time: end `_wait`, or the next one. Never blocks."""
 
     @abstractmethod
     def _ended(self) -> bool:
@@ -64,9 +71,14 @@ class Streams(ABC):
                 for pending in self._pending:
                     pending.clear()
                 return out, err
-            if self._ended() or time.monotonic() >= until:
+            if self._called.is_set() or self._ended() or time.monotonic() >= until:
+                self._called.clear()
                 return b"", b""
             self._wait(until, to_send=False)
+
+    def wake(self) -> None:
+        self._called.set()
+        self._rouse()
 
     def write(self, data: bytes, until: float | None = None) -> None:
         begun = time.monotonic()

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 
@@ -20,6 +21,38 @@ from shipworthy.links.conversation import Streams, run
 from shipworthy.links.opened import Era, current
 
 _CHUNK = 2**16
+_LOOK = 0.02
+"""Seconds between two looks at whether a process has ended that has closed its streams."""
+
+
+class _Bell:
+    """A pipe that `poll` can wait on, rung by another thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # so that nobody rings at a number that is another file's by now
+        self._ends: tuple[int, int] | None = os.pipe()
+        for descriptor in self._ends:
+            os.set_blocking(descriptor, False)
+
+    def ring(self) -> None:
+        with self._lock, contextlib.suppress(BlockingIOError):
+            if self._ends:
+                os.write(self._ends[1], b"!")
+
+    def register(self, poll: select.poll) -> None:
+        if self._ends:
+            poll.register(self._ends[0], select.POLLIN)
+
+    def hush(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if self._ends:
+                os.read(self._ends[0], _CHUNK)
+
+    def close(self) -> None:
+        with self._lock:
+            for descriptor in self._ends or ():
+                os.close(descriptor)
+            self._ends = None
 
 
 class Process(Streams):
@@ -28,14 +61,19 @@ class Process(Streams):
     def __init__(self, arguments: Sequence[str]) -> None:
         """Start it; raises OSError."""
         super().__init__()
-        self._process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
+        self._bell = _Bell()
+        try:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError:
+            self._bell.close()
+            raise
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._input: int | None = self._process.stdin.fileno()
         self._outputs: list[int | None] = [self._process.stdout.fileno(), self._process.stderr.fileno()]
@@ -71,17 +109,19 @@ class Process(Streams):
     def _wait(self, until: float, *, to_send: bool) -> None:
         seconds = max(0.0, until - time.monotonic())
         poll = select.poll()  # not select(): it knows no descriptor over 1023
+        self._bell.register(poll)
         for descriptor in self._outputs:
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
-        if self._outputs == [None, None]:
-            # Its streams are closed; only its end is left to wait for.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
-            return
         if to_send and self._input is not None:
             poll.register(self._input, select.POLLOUT)
+        if self._outputs == [None, None]:
+            seconds = min(seconds, _LOOK)  # its streams are closed: only its end is left to wait for
         poll.poll(seconds * 1000 + 1)
+        self._bell.hush()
+
+    def _rouse(self) -> None:
+        self._bell.ring()
 
     def _ended(self) -> bool:
         return self._outputs == [None, None] and self._process.poll() is not None
@@ -109,6 +149,7 @@ class Process(Streams):
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         self._outputs = [None, None]
+        self._bell.close()
         for stream in (self._process.stdout, self._process.stderr):
             if stream:
                 stream.close()

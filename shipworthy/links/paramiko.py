@@ -73,6 +73,9 @@ class ChannelTalk(Streams):
         del to_send  # what lets us send wakes us too
         self._woken.wait(max(0.0, until - time.monotonic()))
 
+    def _rouse(self) -> None:
+        self._woken.set()
+
     def _ended(self) -> bool:
         channel = self._channel
         at_end = channel.closed or (channel.eof_received and channel.status_event.is_set())

@@ -50,9 +50,7 @@ class Renewed(Part):
 class Certificate(Renewed):
     """A certificate where clients meet it."""
 
-    connect: str = Field(
-        description="Where it is served: `www.example.org:443`, `192.0.2.1:443`, `[2001:db8::1]:443`."
-    )
+    connect: str = Field(description="Where it is served: `www.example.org:443`, `192.0.2.1:443`, `[2001:db8::1]:443`.")
     name: str | None = Field(
         None, description="The name that clients ask for (SNI) and that it must be for; without it, that of `connect`."
     )
@@ -111,8 +109,6 @@ class CertificateFile(Renewed):
     purpose: Literal["server", "client", "authority"] = Field(
         "server", description="What it is for: a `client` logs in with it, an `authority` is trusted or signs."
     )
-    key: str | None = Field(
-        None, description="The path of its private key, only its mode and owner are looked at."
-    )
+    key: str | None = Field(None, description="The path of its private key, only its mode and owner are looked at.")
     key_owner: str = Field("root", description="Who owns the key.")
     key_mode: str = Field("0640", description="The most that its mode may allow, in octal.")

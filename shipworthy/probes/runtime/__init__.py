@@ -2,6 +2,7 @@
 
 This side: `bundle` and `block` (what to send), `shell_command` and `LOADER` (the command that takes it), `probe_names`.
 The host: run → machine, child, switch, encode; the other files are what probes share of reading the kernel's tables.
+Instead of `run`, and of probes, the same way carries `relay`, which is another program with a wire of its own.
 
 The wire, in order: the command line starts `LOADER`; it prints the marker line `SHIPWORTHY-<nonce> magic <the magic
 number of its bytecode>`; standard input brings two blocks, each a decimal length, a newline and that many bytes: the

@@ -6,7 +6,6 @@ left behind. A probe's generator runs to its `yield`, waits for the window there
 the long window. Meanwhile the caller may ask what time it is here, if it said that it would.
 """
 
-import json
 import os
 import resource
 import sys
@@ -15,13 +14,14 @@ import time
 from contextlib import suppress
 from importlib import import_module
 from types import FrameType, GeneratorType
-from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from shipworthy.probes.runtime import switch
 from shipworthy.probes.runtime.encode import encode, line
 from shipworthy.probes.runtime.errors import ParseError
 from shipworthy.probes.runtime.exchange import Exchanges
 from shipworthy.probes.runtime.machine import Machine
+from shipworthy.probes.runtime.request import read_request
 
 PROTOCOL = 1
 NICENESS = 10
@@ -37,7 +37,7 @@ def serve() -> None:
     started = time.monotonic()
     out = os.dup(1)
     os.dup2(2, 1)  # whatever else might print here must not get into the document
-    request = json.loads(_block(sys.stdin.buffer).decode("utf-8"))
+    request = read_request()
     exchanges = Exchanges(out, int(request.get("exchanges", 0)))
     switch.arm(out, exchanges.hear)
     exchanges.begin()
@@ -227,17 +227,6 @@ def _frames(frame: Optional[FrameType]) -> List[Tuple[str, int]]:
         found.insert(0, (frame.f_code.co_filename, frame.f_lineno))
         frame = frame.f_back
     return found
-
-
-def _block(stream: BinaryIO) -> bytes:
-    """One block of the wire: a decimal length, a newline, and that many bytes."""
-    size = stream.readline(20).strip()
-    if not size.isdigit():
-        sys.exit("standard input did not go on with a request")
-    data = stream.read(int(size))
-    if len(data) != int(size):
-        sys.exit("standard input ended within the request")
-    return data
 
 
 def _host(machine: Machine) -> Dict[str, Any]:

@@ -19,7 +19,6 @@ from typing import Dict, Iterable, List, Optional, Tuple, Union
 
 _PROBES = "shipworthy.probes"
 _RUNTIME = "shipworthy.probes.runtime"
-_RUN = _RUNTIME + ".run"
 _PACKAGES = ("shipworthy", "shipworthy.probes", "shipworthy.probes.parts", "shipworthy.probes.runtime")
 # To parse them takes longer than all the rest of a bundle, and an engineer waits for it.
 _IMPORT = re.compile(r"^[ \t]*from (shipworthy\.probes\.[\w.]+) import (\([^)]*\)|.*)", re.MULTILINE)
@@ -83,7 +82,7 @@ class Bundle:
 
 
 sys.meta_path.insert(0, Bundle())
-from shipworthy.probes.runtime.run import serve
+from shipworthy.probes.runtime.{} import serve
 serve()
 """
 _one_at_a_time = threading.Lock()
@@ -94,14 +93,14 @@ def probe_names() -> List[str]:
     return sorted(file.stem for file in _FOLDER.glob("*.py") if not file.stem.startswith("_"))
 
 
-def bundle(names: Iterable[str], magic: str = "") -> bytes:
+def bundle(names: Iterable[str], magic: str = "", program: str = "run") -> bytes:
     """The first block for the wire: what serves the probes `names`, with the runtime that they need.
 
-    It is bytecode if `magic`, as the host's marker told it, is our own, else source. Raises ValueError for a name that
-    is no probe's.
+    `program` is the module of the runtime that is started: `run`, or `relay`. It is bytecode if `magic`, as the host's
+    marker told it, is our own, else source. Raises ValueError for a name that is no probe's.
     """
     with _one_at_a_time:  # Python 3.11's parser is not safe in many threads at once
-        return block(_bundle(tuple(sorted(set(names))), magic == MAGIC))
+        return block(_bundle(program, tuple(sorted(set(names))), magic == MAGIC))
 
 
 def block(data: bytes) -> bytes:
@@ -120,23 +119,23 @@ def shell_command(python: Optional[str], nonce: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _bundle(names: Tuple[str, ...], compiled: bool) -> bytes:
+def _bundle(program: str, names: Tuple[str, ...], compiled: bool) -> bytes:
     known = probe_names()
     for name in names:
         if name not in known:
             raise ValueError("no probe is called {!r}; there are {}".format(name, ", ".join(known)))
     sources: Dict[str, str] = dict.fromkeys(_PACKAGES, "")
-    wanted = [_RUN] + ["{}.{}".format(_PROBES, name) for name in names]
+    wanted = ["{}.{}".format(_RUNTIME, program)] + ["{}.{}".format(_PROBES, name) for name in names]
     while wanted:
         module = wanted.pop()
         if module not in sources:
             sources[module] = _source(module)
             wanted += _imports(sources[module])
-    program = "PACKAGES = {!r}\n{}".format(_PACKAGES, _UNPACK)
+    start = "PACKAGES = {!r}\n{}".format(_PACKAGES, _UNPACK.format(program))
     modules: Dict[str, Union[str, CodeType]] = dict(sources)
     if compiled:
         modules.update((module, _code(module)) for module, source in sources.items() if source)
-    data = marshal.dumps((program, modules)) if compiled else marshal.dumps((program, modules), _EVERY_MARSHAL)
+    data = marshal.dumps((start, modules)) if compiled else marshal.dumps((start, modules), _EVERY_MARSHAL)
     return zlib.compress(data, _QUICK)
 
 
