@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed448, mldsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from OpenSSL import SSL
@@ -364,6 +365,26 @@ def test_a_pinned_leaf_is_sought_in_the_store() -> None:
     with shown((pinned,)) as endpoints:
         met = visited(at(endpoints, ""), store(pinned))
     assert met.stores[""].roots == [text(pinned.der)]
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_strange_certificates_beside_stop_nothing() -> None:
+    """Keys that few know, serial numbers that nobody may have, names with NUL and raw UTF-8, and many of them."""
+    top = pki.root(subject="CN=strange", key=mldsa.MLDSA65PrivateKey.generate())
+    names = [x509.DNSName._init_without_validation(name) for name in ("a.example\0.b.example", "😜.example")]
+    strange = [
+        pki.intermediate(top, key=ed448.Ed448PrivateKey.generate()),
+        pki.patched(pki.leaf(ROOT, serial=0x7F << 56 | 5), ROOT.key, b"\x02\x08\x7f", b"\x02\x08\xff"),
+        pki.leaf(ROOT, pki.san(*names), subject="CN=a\x1b[31mb"),
+    ]
+    responder = Responder({"/": crl(ROOT)})
+    with serving(responder) as port:
+        site = leaf(ROOT, lists(f"http://{HERE}:{port}/"))
+        with shown((site, *strange * 20)) as endpoints:
+            met = visited(at(endpoints, ""), store(ROOT, top))
+    assert [len(each.chain) for (each,) in met.seen] == [61]
+    assert [each.listed for each in met.asked] == [LISTED._replace(issuer="CN=root")]
+    assert met.stores[""].roots == [text(ROOT.der), text(top.der)]
 
 
 def test_certificates_that_nobody_can_read_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
