@@ -330,7 +330,7 @@ def test_what_does_not_fit_is_told() -> None:
     assert [len(each.chain) for each in (*kept, *also_kept, dropped)] == [2, 2, 0]
     full = f"not kept: more than {(2 * size + 10) / 2**20:g} MiB in all"
     assert (dropped.error, dropped.others[0].error) == (full, full)
-    assert met.error == f"{full}: 1 times"
+    assert met.error == f"1 {full}"
 
 
 def test_roots_and_responses_that_do_not_fit_are_told() -> None:
