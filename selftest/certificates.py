@@ -37,8 +37,8 @@ MODERN = (("TLSv1", False), ("TLSv1.1", False), ("TLSv1.2", True), ("TLSv1.3", T
 
 def leaf(*changes: pki.Change, by: Issued = ISSUING, names: Sequence[str] = (NAME,), **fields: Any) -> Issued:
     """A server's certificate, that is right but for the changes; its subject is that of its first name."""
-    fields = {"subject": f"CN={names[0]}", "serial": 0xA1} | fields
-    return pki.leaf(by, pki.san(*pki.dns(*names)), *changes, **fields)
+    usual: dict[str, Any] = {"subject": f"CN={names[0]}", "serial": 0xA1}
+    return pki.leaf(by, pki.san(*pki.dns(*names)), *changes, **usual | fields)
 
 
 def living(days: float, left: timedelta, **fields: Any) -> Issued:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 
 from lab.pki.issuing import rsa_key
@@ -447,7 +449,7 @@ PRIVATE = pki.private_root()
 OF_PRIVATE = pki.intermediate(PRIVATE, subject="CN=private issuing")
 
 
-def private(*changes: pki.Change, **fields: object) -> World:
+def private(*changes: pki.Change, **fields: Any) -> World:
     own = Place((leaf(*changes, by=OF_PRIVATE, **fields), OF_PRIVATE))
     return World({NAME: dict.fromkeys((V4, V6), own)}, roots=(PRIVATE,))
 
@@ -641,6 +643,7 @@ TABLES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @pytest.mark.parametrize(("check", "case"), lines(TABLES))
 def test_what_is_concluded(check: str, case: Case) -> None:
     told(check, case)
@@ -662,7 +665,7 @@ def test_evidence_is_what_a_person_needs() -> None:
         f"names {NAME}",
         "issuer CN=issuing,O=Example Trust",
         "serial A1, from 2026-08-27 12:00:00 UTC to 2026-11-25 11:59:59 UTC",
-        f"SHA-256 {x509.load_der_x509_certificate(EXPIRED.der).fingerprint(pki.hashes.SHA256()).hex(':').upper()}",
+        f"SHA-256 {x509.load_der_x509_certificate(EXPIRED.der).fingerprint(hashes.SHA256()).hex(':').upper()}",
         "OpenSSL: 10 at depth 0: certificate has expired",
     } <= set(said)
     assert [line.partition(", from")[0] for line in said if line.startswith("served ")] == [

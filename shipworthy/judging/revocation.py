@@ -17,7 +17,8 @@ from cryptography import x509
 from shipworthy.errors import NotMeasured
 from shipworthy.judging.chains import Chain, decoded, moment
 from shipworthy.judging.shown import Fault, Shown, Spot, gathered
-from shipworthy.vantage.chain.certificate import Certificate, shown
+from shipworthy.vantage.chain.certificate import Certificate
+from shipworthy.vantage.chain.certificate import shown as printable
 from shipworthy.vantage.chain.paths import Path
 from shipworthy.vantage.meeting import Asked, Listed
 from shipworthy.vantage.ocsp import Ocsp
@@ -108,7 +109,7 @@ def _stapled(shown: Shown, spot: Spot, chain: Chain, found: Revocation) -> _Word
     if issuer is None:
         word.doubts.append("its issuer is not at hand, who signs the stapled OCSP response")
         return word
-    said = _read(spot.seen.staple, chain.leaf, issuer)
+    said = _read(shown.name, spot.seen.staple, chain.leaf, issuer)
     found.told.append(f"stapled at {spot.where}: {_told(said)}")
     if isinstance(said, str):
         word.wrong.append(f"the stapled OCSP response is not to be believed: it {said}")
@@ -129,32 +130,32 @@ def _asked(shown: Shown, each: Certificate, issuer: Certificate | None, found: R
     fingerprint = sha256(each.der).hexdigest()
     answers = [asked for asked in shown.asked if asked.certificate.lower() == fingerprint]
     for asked in answers:
-        _one(shown.at, asked, each, issuer, word, found)
+        _one(shown, asked, each, issuer, word, found)
     if not answers and _names_who_knows(each):
         word.doubts.append("who it names was not asked")
     return word
 
 
 def _one(
-    at: datetime, asked: Asked, each: Certificate, issuer: Certificate | None, word: _Word, found: Revocation
+    shown: Shown, asked: Asked, each: Certificate, issuer: Certificate | None, word: _Word, found: Revocation
 ) -> None:
-    who = f"{asked.kind.upper()} {shown(asked.url, 100)}"
+    who = f"{asked.kind.upper()} {printable(asked.url, 100)}"
     if asked.error or (not asked.response and asked.listed is None):
-        word.doubts.append(f"{who}: {shown(asked.error, 200) or 'no answer'}")
+        word.doubts.append(f"{who}: {printable(asked.error, 200) or 'no answer'}")
         return
     if asked.listed is not None:
-        revoked_at, reason, doubt = _of_list(asked.listed, at)
+        revoked_at, reason, doubt = _of_list(asked.listed, shown.at)
         this_update, next_update = asked.listed.this_update, asked.listed.next_update
     elif issuer is None:
         word.doubts.append(f"{who}: its issuer is not at hand, who signs the answer")
         return
     else:
-        said = _read(asked.response, each, issuer)
+        said = _read(shown.name, asked.response, each, issuer)
         if isinstance(said, str):
             word.doubts.append(f"{who} {said}")
             return
         found.told.append(f"{who}: {_told(said)}")
-        revoked_at, reason, doubt = _of_response(said, at)
+        revoked_at, reason, doubt = _of_response(said, shown.at)
         this_update, next_update = said.this_update, said.next_update
     if revoked_at is not None:
         word.wrong.append(f"{each.label} was revoked {_since(revoked_at, reason)} ({who})")
@@ -162,7 +163,7 @@ def _one(
         word.doubts.append(f"{who} {doubt}")
     else:
         word.good = True
-        _window(found, who, this_update, next_update, at)
+        _window(found, who, this_update, next_update, shown.at)
 
 
 def _of_list(listed: Listed, at: datetime) -> tuple[float | None, str, str]:
@@ -181,11 +182,11 @@ def _of_response(said: Ocsp, at: datetime) -> tuple[float | None, str, str]:
     return None, "", _stale(said.this_update, said.next_update, at) or _signer_out(said, at) or doubt
 
 
-def _read(text: str, certificate: Certificate, issuer: Certificate) -> Ocsp | str:
+def _read(name: str, text: str, certificate: Certificate, issuer: Certificate) -> Ocsp | str:
     try:
         return read_ocsp(decoded(text), certificate.der, issuer.der)
     except NotMeasured:
-        raise NotMeasured("an OCSP response as it is stored is no base64") from None
+        raise NotMeasured(f"{name}: an OCSP response as it is stored is no base64") from None
 
 
 def _stale(this_update: float, next_update: float | None, at: datetime) -> str:
@@ -221,7 +222,7 @@ def _is_past(when: float | None, at: datetime) -> bool:
 
 
 def _since(when: float | None, reason: str) -> str:
-    why = f", {shown(reason.replace('_', ' '), 40)}" if reason else ""
+    why = f", {printable(reason.replace('_', ' '), 40)}" if reason else ""
     return f"on {_moment(when)}{why}" if when is not None else f"at a time that is not told{why}"
 
 
