@@ -6,6 +6,7 @@ In: a host that serves certificates. Out: certificates of its own name, and what
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -50,10 +51,12 @@ def looked(host: LabHost, port: int = 443, *options: str, name: str = "", startt
     wanted = name or own_name(host)
     trusting = ("-CAfile", str(roots(host.directory)), "-verify_hostname", wanted, *options)
     sent = "" if "-noservername" in options else wanted
-    four, six = (
-        seen(host.here, address, port, *trusting, name=sent, starttls=starttls)
-        for address in (host.address, host.address6)
-    )
+
+    def look(address: str) -> Seen:
+        return seen(host.here, address, port, *trusting, name=sent, starttls=starttls)
+
+    with ThreadPoolExecutor(2) as both:  # who says nothing is waited for
+        four, six = both.map(look, (host.address, host.address6))
     return four, six
 
 

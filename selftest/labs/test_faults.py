@@ -44,7 +44,8 @@ def state(host: LabHost) -> dict[str, object]:
     look: dict[str, Callable[[], object]] = {
         "mounts": lambda: sorted(line.split(" ", 3)[3] for line in host.read("/proc/1/mountinfo").splitlines()),
         "files": lambda: host.shell(
-            "cat /etc/passwd /etc/sudoers; cat /etc/ssh/* /root/.ssh/* 2>&1; ls -I xtables.lock /usr/*bin /srv /tmp /run /etc/ssl"
+            "cat /etc/passwd /etc/sudoers; cat /etc/ssh/* /root/.ssh/* 2>&1; ls /usr/*bin /srv /tmp /etc/ssl; "
+            "ls --ignore=xtables.lock /run"
         ),
         "prepared": lambda: host.shell("cd /run/prepared && find . -type f | sort | xargs cat"),
         "resolving": lambda: host.read("/etc/resolv.conf") + host.read("/etc/hosts"),
