@@ -31,7 +31,18 @@ from lab.pki.authority import CRL, OCSP
 from lab.pki.trusted import authorities, looked, own, own_name
 from shipworthy.results import Outcome
 
-_OF_WHAT_IS_SHOWN = ("in_date", "left", "chain", "trust", "name", "strength", "purpose", "revocation", "protocols")
+_OF_WHAT_IS_SHOWN = (
+    "in_date",
+    "left",
+    "chain",
+    "trust",
+    "name",
+    "strength",
+    "purpose",
+    "revocation",
+    "protocols",
+    "same",
+)
 NONE_SHOWN: Mapping[str, Outcome] = {
     "certificates.handshake": "failed",
     **dict.fromkeys((f"certificates.{name}" for name in _OF_WHAT_IS_SHOWN), "error"),

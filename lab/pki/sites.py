@@ -34,6 +34,7 @@ fastcgi_temp_path {_RUN}/fastcgi;
 uwsgi_temp_path {_RUN}/uwsgi;
 scgi_temp_path {_RUN}/scgi;
 ssl_ciphers ALL:@SECLEVEL=0;
+ssl_protocols TLSv1.2 TLSv1.3;
 """
 
 
