@@ -1,8 +1,9 @@
 """`make demo`: a small fleet with some faults, and what the suite says of it over SSH. The report stays in reports/.
 
-web     prints a message of the day, which       db      has much of it in swap
-        must not matter                          cache   is short of memory, under a waiver
-app     has spent its ports for one destination  queue   has a mount that does not answer
+web     serves a certificate that ends in five   db      has much of it in swap
+        days; and prints a message of the day,   cache   is short of memory, under a waiver
+        which must not matter                    queue   has a mount that does not answer
+app     has spent its ports for one destination
 mail    refuses connections
 """
 
@@ -15,8 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lab.build import Lab, lab
-from lab.faults import disks, login, memory, ports
+from lab.faults import certificates, disks, login, memory, ports
 from lab.inventory import write_inventory
+from lab.pki.trusted import own_name, roots
 from lab.requirements import available
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +27,9 @@ plays:
 - hosts: all
   reachable:
     login_time: {{warn_above: 10 s}}
+- hosts: web
+  certificates:
+    www: {{connect: "{address}:443", name: {name}, roots: {roots}}}
 waivers:
 - check: memory.available
   hosts: cache
@@ -50,6 +55,7 @@ def main() -> int:
         stack.enter_context(memory.low_memory(cache))
         stack.enter_context(login.refused(mail))
         stack.enter_context(disks.dead_mount(queue))
+        stack.enter_context(certificates.ends_in_5_days(web))
         stack.enter_context(login.talkative_shell(web))
         status = _run_suite(fleet)
     print("Some hosts were broken on purpose: look at the report." if status == 1 else f"exit status {status}, not 1")  # noqa: T201
@@ -58,7 +64,9 @@ def main() -> int:
 
 def _run_suite(fleet: Lab) -> int:
     policy = fleet.directory / "policy.yml"
-    policy.write_text(_POLICY.format(until=(datetime.now(UTC) + timedelta(days=30)).date()))
+    until, web = (datetime.now(UTC) + timedelta(days=30)).date(), fleet[0]
+    told = {"address": web.address, "name": own_name(web), "roots": roots(fleet.directory)}
+    policy.write_text(_POLICY.format(until=until, **told))
     command = [sys.executable, "-m", "pytest", f"--inventory={write_inventory(fleet)}", f"--policy={policy}"]
     return subprocess.run(fleet.here.command(command), cwd=ROOT, timeout=120, check=False).returncode
 

@@ -14,6 +14,7 @@ from lab.host import LabHost
 from lab.waiting import wait_until
 
 _KEY = "/etc/ssh/ssh_host_ed25519_key"
+_SSHD_CONFIG = "/etc/ssh/sshd_config"
 _CONNECT = """
 import socket, sys
 try:
@@ -115,6 +116,21 @@ def talkative_shell(host: LabHost) -> Iterator[None]:
     with _shell(host, f'{motd}; exec /bin/bash "$@"'):
         confirm("Welcome" in host.login("true").stdout, host, "a message of the day")
         yield
+
+
+@fault(turns=NOTHING)
+def forwarding_disabled(host: LabHost) -> Iterator[None]:
+    """sshd forwards nothing for anybody. To be borne."""
+    configuration = host.read(_SSHD_CONFIG)
+    with _without_sshd(host):
+        host.write(_SSHD_CONFIG, f"{configuration}DisableForwarding yes\n")
+    try:
+        said = host.login("-W", "127.0.0.1:22").stderr
+        confirm("administratively prohibited" in said, host, f"a connection is forwarded: {said}")
+        yield
+    finally:
+        with _without_sshd(host):
+            host.write(_SSHD_CONFIG, configuration)
 
 
 def _connecting(host: LabHost, seconds: float = 0.5) -> str:

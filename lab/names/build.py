@@ -127,7 +127,7 @@ def _further_addresses(host: LabHost) -> Iterator[None]:
 @contextmanager
 def _resolver(host: LabHost, ns1: LabHost, ns2: LabHost, anchor: str) -> Iterator[None]:
     roots = {"ns1.test.": addresses(ns1), "ns2.test.": addresses(ns2)}
-    with unbound(host, VALIDATING.format(anchor=anchor), {"/run/unbound/hints": hints(roots)}):
+    with unbound(host, VALIDATING.format(anchor=anchor), {"hints": hints(roots)}):
         yield
 
 

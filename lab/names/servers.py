@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from lab.daemon import NO_FILES, daemon, directory
 from lab.host import LabHost
 from lab.waiting import wait_until
 
@@ -73,7 +74,7 @@ forward-zone:
 """
 
 Inside = Callable[[list[str]], list[str]]
-NO_FILES: Mapping[str, str] = {}
+_OWN = "/run/unbound"
 
 
 @contextmanager
@@ -81,13 +82,12 @@ def knot(
     host: LabHost, zones: Mapping[str, str], at: Sequence[str] = ("0.0.0.0", "::"), payload: int = 1232
 ) -> Iterator[None]:
     """While inside, the host serves these zones at some of its addresses, and takes datagrams of `payload` bytes."""
-    directory, listen = f"/run/knot-{payload}", ", ".join(f'"{address}@53"' for address in at)
+    own, listen = f"/run/knot-{payload}", ", ".join(f'"{address}@53"' for address in at)
     files = {zone: f"{zone if zone != '.' else 'root.'}zone" for zone in zones}
     served = (f'- domain: "{zone}"\n  file: {file}\n' for zone, file in files.items())
-    texts = {f"{directory}/{file}": zones[zone] for zone, file in files.items()}
-    configuration = _KNOT.format(directory=directory, listen=listen, payload=payload)
-    texts[f"{directory}/knot.conf"] = configuration + "".join(served)
-    with _server(host, directory, texts, ["knotd", "-c", f"{directory}/knot.conf"]):
+    texts = {file: zones[zone] for zone, file in files.items()}
+    texts["knot.conf"] = _KNOT.format(directory=own, listen=listen, payload=payload) + "".join(served)
+    with directory(host, own, texts), daemon(host, own, ["knotd", "-c", f"{own}/knot.conf"]):
         yield
 
 
@@ -96,9 +96,8 @@ def unbound(
     host: LabHost, configuration: str, files: Mapping[str, str] = NO_FILES, where: Inside = list
 ) -> Iterator[None]:
     """While inside, the host looks names up for others, or for itself; `where` starts it elsewhere."""
-    command = ["unbound", "-d", "-c", "/run/unbound/unbound.conf"]
-    texts = {"/run/unbound/unbound.conf": _UNBOUND + configuration, **files}
-    with _server(host, "/run/unbound", texts, where(command)):
+    command = where(["unbound", "-d", "-c", f"{_OWN}/unbound.conf"])
+    with directory(host, _OWN, {"unbound.conf": _UNBOUND + configuration, **files}), daemon(host, _OWN, command):
         yield
 
 
@@ -118,15 +117,3 @@ def wait_for(host: LabHost, server: str, name: str, type: str = "A") -> None:
     """Wait until the server answers the host with data."""
     got = lambda: answers(host, name, type, f"@{server}")  # noqa: E731
     wait_until(got, within=10, what=f"{host.name}: {name} {type} of {server}")
-
-
-@contextmanager
-def _server(host: LabHost, directory: str, files: Mapping[str, str], command: Sequence[str]) -> Iterator[None]:
-    """Write its files, by one command, and run it."""
-    script = "".join(f"cat >'{path}' <<'END'\n{text}END\n" for path, text in files.items())
-    host.run(["sh", "-e"], input=f"mkdir {directory}\n{script}")
-    try:
-        with host.background(command):
-            yield
-    finally:
-        host.run(["rm", "-r", directory])

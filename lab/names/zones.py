@@ -64,6 +64,7 @@ only4 A 10.77.9.44
 servfail6 A 10.77.9.45
 servfail6 AAAA fd77::9:45
 dangling CNAME gone
+foreign CAA 0 issue "another-ca.test"
 noptr A 10.77.9.50
 noptr AAAA fd77::9:50
 wrongptr A 10.77.9.51

@@ -40,7 +40,9 @@ How each fault of certificates is made; `leaf` is `authorities.server("www.examp
     SNI required                      no Site without names
     client certificate expected       Site(clients=authorities.clients)
 
-What serves is proved by openssl's own client (`lab.pki.client`), never by this project's.
+What serves is proved by openssl's own client (`lab.pki.client`), never by this project's. As faults, each with what it
+turns, they are in `lab.faults.certificates`, `certificate_servers`, `certificate_files` and `certificate_names`, under
+the authorities of `lab.pki.trusted`, which their hosts' policies trust.
 """
 
 from lab.pki.authority import Pki, crl, ocsp_response, pki

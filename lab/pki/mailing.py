@@ -17,6 +17,7 @@ _PORT = 25
 async def main(chain: str, key: str) -> None:
     """Serve until somebody ends it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.load_cert_chain(chain, key)
     loop = asyncio.get_running_loop()

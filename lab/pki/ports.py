@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.daemon import daemon, directory
 from lab.host import LabHost
 from lab.pki import odd_ports, responding
 from lab.pki.authority import CRL
-from lab.pki.daemon import daemon, directory
 from lab.pki.issuing import Issued
 
 _RUN = "/run/responder"

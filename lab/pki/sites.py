@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from lab.daemon import Daemon, daemon, directory, need
 from lab.host import LabHost
-from lab.pki.daemon import BOTH, Daemon, daemon, directory, need
 from lab.pki.files import DIRECTORY, Files, files
 from lab.pki.issuing import Issued
+from lab.pki.proving import BOTH, prove
 
 _RUN = "/run/nginx"
 _CONF = f"{_RUN}/nginx.conf"
@@ -33,6 +34,7 @@ fastcgi_temp_path {_RUN}/fastcgi;
 uwsgi_temp_path {_RUN}/uwsgi;
 scgi_temp_path {_RUN}/scgi;
 ssl_ciphers ALL:@SECLEVEL=0;
+ssl_protocols TLSv1.2 TLSv1.3;
 """
 
 
@@ -78,7 +80,7 @@ class Web:
     def prove(self) -> None:
         """Every site serves what is on disk, wherever it should."""
         for site in self.sites:
-            self.daemon.prove(site.chain, site.addresses, site.port, name=site.names[0] if site.names else "")
+            prove(self.daemon, site.chain, site.addresses, site.port, name=site.names[0] if site.names else "")
 
 
 @contextmanager

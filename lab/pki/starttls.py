@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.daemon import Daemon, daemon, directory, need
 from lab.errors import LabError
 from lab.files import DEPLOY
 from lab.host import LabHost
-from lab.pki.daemon import BOTH, Daemon, daemon, directory, need
 from lab.pki.files import Files, files
 from lab.pki.issuing import Issued
+from lab.pki.proving import BOTH, prove
 
 _MAIL, _DATABASE = "/run/mail", "/run/postgresql"
 _DEPLOY = [
@@ -62,7 +63,7 @@ class Starttls:
 
     def prove(self, chain: Sequence[Issued]) -> None:
         """It serves this chain over both families."""
-        self.daemon.prove(chain, BOTH, self.port, starttls=self.protocol)
+        prove(self.daemon, chain, BOTH, self.port, starttls=self.protocol)
 
 
 @contextmanager

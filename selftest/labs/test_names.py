@@ -10,7 +10,7 @@ import pytest
 from lab import Lab, LabError, LabHost, lab
 from lab.names import SERVERS, Estate, estate
 from lab.names.servers import answers
-from selftest.labs.test_faults import FAULTS, state
+from selftest.labs.test_faults import FAULTS, OF_NAMES, state
 
 pytestmark = pytest.mark.xdist_group("names")
 
@@ -88,7 +88,7 @@ def test_answers_rotate(dns: Estate, web: LabHost) -> None:
     assert firsts == {"10.77.9.11", "10.77.9.12"}
 
 
-@pytest.mark.parametrize("name", [name for name in FAULTS if name.startswith("dns.")])
+@pytest.mark.parametrize("name", [name for name in FAULTS if name.startswith(OF_NAMES)])
 def test_a_fault_is_there_and_then_gone(dns: Estate, name: str) -> None:
     db, web = dns.lab[-1], dns.lab[-2]
     before = state(db), state(web)

@@ -1,4 +1,4 @@
-"""A server that runs on a host until it is asked to end, is proved to serve what it should, or says why not.
+"""A server that runs on a host until it is asked to end, or says why it does not.
 
 In: a host, a command, the directory that is the server's own. Out: a `Daemon`.
 """
@@ -8,21 +8,16 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lab.errors import LabError
 from lab.host import LabHost, signal_child
-from lab.pki.client import endpoint, seen
-from lab.pki.issuing import Issued
 from lab.waiting import wait_until
 
-BOTH = ("0.0.0.0", "::")
-"""Every address of a host, of both families."""
-_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""By which a host reaches what listens there."""
 _SECONDS = 10
+NO_FILES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Daemon:
         """SIGHUP: take what is on disk."""
         signal_child(self.process, signal.SIGHUP)
 
-    def wait_for(self, fact: Callable[[], bool], what: str) -> None:
+    def wait_for(self, fact: Callable[[], object], what: str) -> None:
         """Wait for a fact; when it does not come, or the server ends, the error has what the server wrote."""
         try:
             wait_until(lambda: fact() or self._ended, within=_SECONDS, what=what)
@@ -54,18 +49,6 @@ class Daemon:
     def _wrote(self) -> str:
         return self.host.run(["tail", "-n", "5", self.complaints], check=False).stdout.strip() or "it wrote nothing"
 
-    def prove(
-        self, chain: Sequence[Issued], addresses: Sequence[str], port: int, *, name: str = "", starttls: str = ""
-    ) -> None:
-        """Wait until exactly this chain is served at each address that is listened at."""
-        wanted = [one.certificate for one in chain]
-        for address in (_LOCAL.get(address, address) for address in addresses):
-
-            def serves(to: str = address) -> bool:
-                return list(seen(self.host, to, port, name=name, starttls=starttls).chain) == wanted
-
-            self.wait_for(serves, f"the certificate of {endpoint(address, port)}")
-
 
 @contextmanager
 def daemon(
@@ -78,9 +61,10 @@ def daemon(
 
 
 @contextmanager
-def directory(host: LabHost, path: str) -> Iterator[None]:
-    """While inside, the host has a directory."""
-    host.run(["mkdir", path])
+def directory(host: LabHost, path: str, files: Mapping[str, str] = NO_FILES) -> Iterator[None]:
+    """While inside, the host has a directory, with these files in it: text by name."""
+    script = "".join(f"cat >'{path}/{name}' <<'END'\n{text}END\n" for name, text in files.items())
+    host.run(["sh", "-e"], input=f"mkdir {path}\n{script}")
     try:
         yield
     finally:
