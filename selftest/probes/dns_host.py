@@ -1,7 +1,7 @@
-"""`python -m selftest.probes.dns_host`: a host with a network and an /etc of its own, on which the DNS probe runs.
+"""`python -m selftest.probes.dns_host`: a host with a network and an /etc of its own, on which a probe asks DNS.
 
-In: JSON on standard input: `files` by path, `servers` by address with how each answers, the probe's `request`. Out: its
-reading, as JSON. It needs root; the namespaces end with the process.
+In: JSON on standard input: `files` by path, `servers` by address with how each answers, the `probe` and its `request`.
+Out: its reading, as JSON. It needs root; the namespaces end with the process.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ from selftest.probes.name_server import (
     well,
     well_over_tcp,
 )
-from shipworthy.probes.dns import Request, probe
 from shipworthy.probes.runtime.encode import encode
 from shipworthy.probes.runtime.machine import Machine
 
@@ -80,9 +80,11 @@ OVER_TCP: Mapping[str, OverTcp] = {"silent": stays_silent}
 """Those that do not answer well there."""
 
 
-def on_a_host(files: Mapping[str, str], servers: Mapping[str, str], **request: Any) -> dict[str, Any]:
+def on_a_host(
+    files: Mapping[str, str], servers: Mapping[str, str], *, probe: str = "dns", **request: Any
+) -> dict[str, Any]:
     """The reading of the probe on such a host."""
-    told = json.dumps({"files": files, "servers": servers, "request": request})
+    told = json.dumps({"files": files, "servers": servers, "probe": probe, "request": request})
     command = ["unshare", "--net", "--mount", sys.executable, "-m", __name__]
     root = Path(__file__).parents[2]
     done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=60, check=False, cwd=root)
@@ -104,7 +106,8 @@ def _run(told: Mapping[str, Any]) -> Any:
             stack.callback(subprocess.run, ["umount", path], check=True)
         for address, how in told["servers"].items():
             stack.enter_context(name_server(HOW[how], OVER_TCP.get(how, well_over_tcp), address, 53))
-        return encode(probe(Machine(), Request(**told["request"])))
+        module = import_module(f"shipworthy.probes.{told['probe']}")
+        return encode(module.probe(Machine(), module.Request(**told["request"])))
 
 
 if __name__ == "__main__":
