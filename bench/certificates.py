@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.measured import measured
 from lab import wait_until
+from lab.daemon import need
 from lab.pki import crl, issuing
-from lab.pki.daemon import need
 
 ENDPOINTS = 500
 PORT = 24443
