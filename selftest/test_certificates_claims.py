@@ -267,6 +267,14 @@ CHAIN_CLAIM = {
     "the missing one is trusted itself": Case(
         "passed", "", World({NAME: dict.fromkeys((V4, V6), Place((LEAF,)))}, roots=(ISSUING,))
     ),
+    "the leaf is trusted itself": Case(
+        "passed", "", World({NAME: dict.fromkeys((V4, V6), Place((LEAF,)))}, roots=(LEAF,))
+    ),
+    "an intermediate is trusted, and a stranger beside it is no gap": Case(
+        "warned",
+        "www: served, and not needed: CN=stranger, at 10.0.0.1 and 1 more",
+        World({NAME: dict.fromkeys((V4, V6), Place((*CHAIN, STRANGER)))}, roots=(ISSUING,)),
+    ),
     "an unknown root is a matter of trust": Case("passed", "", TO_OTHERS),
     "self-signed is a matter of trust": Case("passed", "", served(SELF)),
     "the wrong order": Case(
@@ -704,6 +712,16 @@ def test_it_is_told_when_the_first_on_its_way_will_expire() -> None:
     concluded("test_certificate_is_in_date", Case("passed", "", served(LEAF, short)), ends)
     concluded("test_certificate_is_in_date", Case("passed", "", served(LEAF, short, ISSUING)), ends)
     assert [when for when, _ in ends.told] == [AT + DAY, pki.END]
+
+
+def test_a_way_that_is_wrong_lasts_for_nobody() -> None:
+    ends = Ends()
+    short = pki.intermediate(ROOT, subject="CN=issuing,O=Example Trust", key=ISSUING.key, end=AT + DAY)
+    mail = pki.intermediate(
+        ROOT, pki.purposes(Purpose.EMAIL_PROTECTION), subject="CN=issuing,O=Example Trust", key=ISSUING.key
+    )
+    concluded("test_certificate_is_in_date", Case("passed", "", served(LEAF, mail, short)), ends)
+    assert [when for when, _ in ends.told] == [AT + DAY]
 
 
 def test_nothing_is_told_of_an_end_that_has_come() -> None:
