@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bill, dns, fleet, ways
+from bench import bill, certificates, dns, fleet, ways
 from bench.bounds import Bound
 from bench.fleet import Simulated
 from bench.ways import WINDOW, Asking, Way
@@ -55,6 +55,7 @@ def _lab(home: Path, bounds: list[Bound], *, whole: bool) -> bytes:
             bounds += _ways_on_one(one) + _ways_on_ten(ten)
             bounds += _bills(one, made.hosts[0], home / "reports")
             bounds.append(_names(dns.asked(made, made.hosts[0], home)))
+            bounds.append(_certificates(certificates.judged(home)))
         return fleet.recorded_answer(home / "reports" / "latest", made.hosts[0])
 
 
@@ -109,6 +110,13 @@ def _names(told: dns.Asked) -> Bound:
     print(f"\n{what}: {told.questions} questions in one command of {told.command_seconds:.2f} s, ", end="")
     print(f"its start included; {told.cpu_seconds:.2f} s of CPU")
     return Bound(f"{what}: seconds", told.command_seconds, at_most=3)
+
+
+def _certificates(told: certificates.Judged) -> Bound:
+    what = f"{certificates.ENDPOINTS} endpoints met and judged, one process"
+    print(f"\n{what}: {told.handshakes} handshakes in {told.met_seconds:.1f} s, all in {told.seconds:.1f} s; ", end="")
+    print(f"{told.cpu_seconds:.1f} s of CPU")
+    return Bound(f"{what}: seconds", told.seconds, at_most=15)
 
 
 def _line(way: Way, ours: Way) -> str:

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "report": {"results", "errors", "policy"},
     "here": {"collect", "snapshot", "strict", "links", "vantage", "inventory", "probes", "errors"},
     "collect": {"asking", "exchange", "relay", "snapshot", "links", "vantage", "inventory", "probes", "errors"},
-    "relay": {"links", "vantage", "probes", "errors"},
+    "relay": {"links", "vantage", "probes", "strict", "errors"},
     "asking": {"exchange", "links", "errors"},
     "exchange": {"errors"},
     "outcome": {"policy", "results", "errors"},
@@ -61,7 +61,7 @@ ONLY_IN = {
     "ruamel": {"policy"},
     "jinja2": {"policy", "report"},
     "pytest_html": {"report"},
-    "pydantic": {"policy", "snapshot"},
+    "pydantic": {"policy", "strict"},
     "dns": {"vantage", "dns_messages", "judging"},
     "OpenSSL": {"vantage"},
     "cryptography": {"vantage", "judging", "links"},  # links: keys of people, as paramiko gives them

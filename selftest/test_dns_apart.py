@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from shipworthy.judging.lookups import looked_of
 from shipworthy.judging.views import odd_ones
 from shipworthy.plugin.questions import Questions
 from shipworthy.policy import HostPolicy
+from shipworthy.probes import certificates
 from shipworthy.probes.dns import Question, Request, Resolved
 from shipworthy.snapshot import Answer, Cost, Facts, Login, Measured, Snapshot, plain
 
@@ -204,3 +205,15 @@ def test_the_questions_of_a_run_are_told() -> None:
     assert questions.notices() == ["dns: 96 questions to 3 name servers by 2 hosts"]
     questions.add(snapshot_of("here", World(servers=(OWN,), dead={OWN: SILENT}), request, asked=4), from_here=True)
     assert questions.notices() == ["dns: 100 questions to 3 name servers by 2 hosts and from here"]
+
+
+def test_those_about_who_may_issue_certificates_are_told_with_them() -> None:
+    request = Request(questions=[Question(NAME, "A", "")], names=[NAME])
+    of_names = snapshot_of("a", World(servers=(OWN,), dead={OWN: SILENT}), request, asked=4)
+    reading = certificates.Certificates({}, of_names.reading("dns").servers, [], 3, {})
+    assert of_names.answer is not None
+    probes = {**of_names.answer.probes, "certificates": Measured(certificates.VERSION, plain(reading))}
+    asked = {"probes": {**of_names.asked["probes"], "certificates": plain(certificates.Request())}}
+    questions = Questions()
+    questions.add(replace(of_names, asked=asked, answer=of_names.answer._replace(probes=probes)))
+    assert questions.notices() == ["dns: 7 questions to 1 name server by 1 host"]

@@ -8,7 +8,7 @@ import pytest
 
 from shipworthy.errors import DoesNotApply, NotMeasured
 from shipworthy.outcome import decide
-from shipworthy.policy import Verdict, Waiver
+from shipworthy.policy import ASKED, Verdict, Waiver, Warned, warn
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.units import BYTES
 
@@ -101,3 +101,49 @@ def test_a_bound_needs_a_measured_value() -> None:
 
 def test_an_error_is_not_waived() -> None:
     assert decide(NotMeasured("unreachable"), [], waivers=[waiver()], today=TODAY).outcome == "error"
+
+
+def warned(*sentences: str) -> list[Verdict | Warned]:
+    """What `warn` leaves behind in a running check, each sentence with a line of evidence."""
+    asked: list[Verdict | Warned] = []
+    token = ASKED.set(asked)
+    for sentence in sentences:
+        warn(sentence, evidence=[f"of {sentence}"])
+    ASKED.reset(token)
+    return asked
+
+
+def test_a_warning_without_a_number_makes_a_claim_that_holds_warned() -> None:
+    judged = decide(None, [FINE, *warned("root served", "two chains")], today=TODAY)
+    assert (judged.outcome, judged.message) == ("warned", "root served; two chains")
+    assert judged.evidence == ("of root served", "of two chains")
+    assert judged.measures == (FINE.measure,)
+
+
+def test_it_is_told_beside_what_a_limit_warns_of() -> None:
+    judged = decide(None, [WARNED, *warned("root served")], today=TODAY)
+    assert judged.message == f"{WARNED.message}; root served"
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "message"),
+    [
+        (AssertionError("it is revoked"), "failed", "it is revoked"),
+        (NotMeasured("nobody answers"), "error", "nobody answers"),
+        (DoesNotApply("it is private"), "skipped", "it is private"),
+    ],
+)
+def test_it_is_no_more_than_a_warning(error: Exception, outcome: str, message: str) -> None:
+    judged = decide(error, warned("root served"), today=TODAY, waivers=[])
+    assert (judged.outcome, judged.message, judged.measures) == (outcome, message, ())
+
+
+def test_a_waiver_of_a_claim_in_words_holds_though_something_was_warned_of_too() -> None:
+    words = waiver(at_most=None)
+    judged = decide(AssertionError("it is revoked"), warned("root served"), waivers=[words], today=TODAY)
+    assert judged.outcome == "waived"
+
+
+def test_outside_of_a_check_nobody_is_warned() -> None:
+    warn("root served")
+    assert not ASKED.get()

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from shipworthy import snapshot
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.exchange import Exchange, Exchanges
+from shipworthy.inventory import Redaction
 from shipworthy.snapshot import Failure, Login, Snapshot, answer_from
+from shipworthy.vantage.meeting import VERSIONS, Asked, Endpoint, Listed, Met, Seen, Served, Store, Tried
 
 FACTS = {
     "python": "3.11.2",
@@ -108,6 +110,61 @@ def test_a_snapshot_of_before_there_were_exchanges_is_read() -> None:
         before.times()
 
 
+def met(error: str = "", seen: list[Seen] | None = None) -> Met:
+    store = Store("/etc/ssl/certs/ca-certificates.crt", 144, ["MAA="], "")
+    endpoint = Endpoint("www.example.org", 443, "www.example.org", alpn=("h2",), versions=VERSIONS, also_named=("",))
+    asked = [Asked("00", "crl", "http://crl.example/", "", listed=Listed("CN=x", 1.0, None, True, None, ""))]
+    return Met([endpoint], [seen or []], {"": store}, asked, error)
+
+
+SEEN = Seen("192.0.2.1", "ipv4", "tls", "", 0.1, chain=["MAA="], tried=[Tried("TLSv1", None, "?")])
+
+
+def test_what_was_met_comes_back_the_same() -> None:
+    before = replace(taken(), met=met("", [SEEN._replace(others=[Served("", ["MAA="], "")])]))
+    assert snapshot.from_bytes(before.to_bytes()) == before
+    assert before.meeting() is before.met
+    assert before.remembering(taken()).met is before.met
+
+
+def test_a_snapshot_of_before_anything_was_met_is_read() -> None:
+    stored = json.loads(taken().to_bytes())
+    del stored["met"]
+    before = snapshot.from_bytes(json.dumps(stored).encode())
+    with pytest.raises(NotMeasured, match="nothing was met from this host in this run"):
+        before.meeting()
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"failed": Failure("connect", "refused")}, "unreachable: connect: refused"),
+        ({"met": met("session: the server refuses a session")}, "nothing was met from this host: session: the server"),
+    ],
+)
+def test_why_nothing_was_met_is_said(changed: dict[str, Any], reason: str) -> None:
+    said = taken(failed=changed.get("failed"))
+    with pytest.raises(NotMeasured, match=reason):
+        replace(said, met=changed.get("met")).meeting()
+
+
+def test_what_is_missing_of_what_was_met_does_not_hide_the_rest() -> None:
+    assert replace(taken(), met=met("not kept: more than 2 MiB in all", [SEEN])).meeting().seen == [[SEEN]]
+
+
+def test_a_secret_in_what_was_met_is_starred() -> None:
+    hidden = Redaction(["hunter2"]).data(json.loads(replace(taken(), met=met("no hunter2 here", [SEEN])).to_bytes()))
+    after = snapshot.from_bytes(json.dumps(hidden).encode()).met
+    assert after and after.error == "no ******** here"
+
+
+@pytest.mark.parametrize("spoiled", [{"met": [1]}, {"met": {"endpoints": [], "seen": [], "stores": {}, "asked": "x"}}])
+def test_what_was_met_is_validated(spoiled: dict[str, Any]) -> None:
+    stored = json.loads(taken().to_bytes())
+    with pytest.raises(AnswerError, match=r"met\.(asked|0): "):
+        snapshot.from_document({**stored, **spoiled})
+
+
 def test_whoever_was_not_reached_has_told_no_time() -> None:
     with pytest.raises(NotMeasured, match="unreachable: connect: refused"):
         taken(failed=Failure("connect", "refused")).times()
@@ -118,7 +175,7 @@ def test_whoever_was_not_reached_has_told_no_time() -> None:
     [
         (lambda data: data[:-20], "truncated"),
         (lambda _: b"plain", "not a gzip file, or a damaged one"),
-        (lambda _: gzip.compress(b"0" * 2**26), "more than 8 MiB when unpacked"),
+        (lambda _: gzip.compress(b"0" * 2**26), "more than 12 MiB when unpacked"),
         (lambda _: gzip.compress(b"{}"), "schema: Field required"),
         (lambda data: data[:40] + b"\0\0\0" + data[43:], "not a gzip file, or a damaged one"),
     ],

@@ -1,4 +1,4 @@
-"""Ask the hosts: one login and one command each, many at once.
+"""Ask the hosts: one login and one command each, many at once; and a second command where certificates are met.
 
 In: hosts, one request per host, deadlines. Out: one snapshot per host, as soon as it is there, whichever is first.
 What goes wrong with a host becomes data here, and stays that host's own.
@@ -26,9 +26,11 @@ from shipworthy.inventory import Host
 from shipworthy.links import Deadlines, Link, handshake
 from shipworthy.links.opened import Era, current, within
 from shipworthy.probes import runtime
-from shipworthy.snapshot import MAX_ANSWER, Answer, Failure, Login, Snapshot, answer_from, plain
-from shipworthy.vantage.meeting import Wanted
+from shipworthy.snapshot import MAX_ANSWER, MAX_MET, Answer, Failure, Login, Snapshot, answer_from, plain
+from shipworthy.vantage.meeting import Met, Wanted, nothing_met
 
+MEETING = 20.0
+"""Seconds for what is met from a host, its deadline aside."""
 MARGIN = 1.0
 """Seconds that a host must end before its deadline, so that its answer still arrives."""
 PATIENCE = 0.25
@@ -43,12 +45,7 @@ class Request:
     window: float = 1.0
     long_window: float = 10.0
     wanted: Wanted | None = None
-    """What is to be met from the host, over the same link."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is asked but the login."""
-        return not self.probes and self.wanted is None
+    """What is met from the host, when it has answered: over the same link, but that OpenSSH's logs in again."""
 
     def document(self, deadline: float) -> dict[str, Any]:
         """The request as the probe runtime reads it; `exchanges` only where a probe's request wants some."""
@@ -85,11 +82,13 @@ def _measured(
     until = time.monotonic() + deadlines.whole
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     asked = request.document(deadlines.whole)
-    link, answer, exchanges, failed = None, None, NO_EXCHANGES, None
+    link, answer, exchanges, failed, met = None, None, NO_EXCHANGES, None, None
     try:
         link = stack.enter_context(links.open_link(host, deadlines, rungs))
         asked = request.document(max(until - time.monotonic() - MARGIN, 1.0))
         answer, exchanges = _ask(link, host, asked, until, rungs, when_asked)
+        if request.wanted:
+            met = _meet(link, host, request.wanted)
     except LinkError as error:
         failed = Failure(error.rung, error.reason)
     except AnswerError as error:
@@ -97,7 +96,7 @@ def _measured(
     except Exception as error:  # noqa: BLE001 -- a mistake of ours on one host must not take the others' results along
         failed = Failure("session", f"internal error: {type(error).__name__}: {error}")
     login = Login(rungs, failed, link.address if link else None)
-    return Snapshot(host.name, at, host.connection, login, asked, answer, exchanges=exchanges), link
+    return Snapshot(host.name, at, host.connection, login, asked, answer, exchanges=exchanges, met=met), link
 
 
 def _ask(
@@ -108,12 +107,7 @@ def _ask(
     rungs: dict[str, float],
     when_asked: Callable[[], object],
 ) -> tuple[Answer, Exchanges]:
-    nonce = secrets.token_hex(16)
-    command = runtime.shell_command(host.python, nonce)
-    if host.become:
-        command = handshake.as_user(command, host.become, nonce)
-    with link.converse(command) as talk:
-        begun = handshake.start(talk, become=host.become, nonce=nonce, until=until, rungs=rungs)
+    with _begun(link, host, until, rungs) as (talk, begun):
         started = time.monotonic()
         talk.write(runtime.bundle(asked["probes"], begun.magic) + runtime.block(json.dumps(asked).encode("ascii")))
         when_asked()
@@ -121,6 +115,47 @@ def _ask(
         data = _read_answer(talk, begun.rest, until, asker)
         rungs["command"] = time.monotonic() - started
     return answer_from(data), asker.exchanges
+
+
+@contextmanager
+def _begun(
+    link: Link, host: Host, until: float, rungs: dict[str, float]
+) -> Iterator[tuple[links.Conversation, handshake.Started]]:
+    """A command that waits for its bundle."""
+    nonce = secrets.token_hex(16)
+    command = runtime.shell_command(host.python, nonce)
+    if host.become:
+        command = handshake.as_user(command, host.become, nonce)
+    with link.converse(command) as talk:
+        yield talk, handshake.start(talk, become=host.become, nonce=nonce, until=until, rungs=rungs)
+
+
+def _meet(link: Link, host: Host, wanted: Wanted) -> Met:
+    """What is met from `host`, within MEETING seconds. Raises nothing: what goes wrong is told in it."""
+    from shipworthy.relay import Relay
+    from shipworthy.vantage.visiting import visit  # pyOpenSSL: only for those who ask for it
+
+    until = time.monotonic() + MEETING
+    given_up = threading.Event()
+    request = json.dumps({"deadline": MEETING + MARGIN}).encode("ascii")
+    try:
+        with current().closing("command", given_up.set), _begun(link, host, until, {}) as (talk, begun):
+            talk.write(runtime.bundle((), begun.magic, "relay") + runtime.block(request))
+            with Relay(talk, begun.rest, until) as relay:
+                met = visit(wanted, relay, until - time.monotonic() - MARGIN, given_up, MAX_MET)
+            return _kept(wanted, met._replace(error=met.error or relay.error))
+    except LinkError as error:
+        why = f"{error.rung}: {error.reason}"
+    except Exception as error:  # noqa: BLE001 -- nor must one here take along what the host has answered
+        why = f"internal error: {type(error).__name__}: {error}"
+    return nothing_met(wanted, why)
+
+
+def _kept(wanted: Wanted, met: Met) -> Met:
+    """What was met, if a snapshot can hold it."""
+    size = len(json.dumps(plain(met)))
+    bound = 2 * MAX_MET
+    return met if size <= bound else nothing_met(wanted, f"over {bound >> 20} MiB were met: too much to be kept")
 
 
 def _read_answer(talk: links.Conversation, first: bytes, until: float, asker: Asker) -> bytes:
@@ -186,6 +221,8 @@ class Collector:
         """
         for request in requests.values():
             runtime.bundle(request.probes, runtime.MAGIC)  # what most are sent: made once, before one waits for it
+            if request.wanted:
+                runtime.bundle((), runtime.MAGIC, "relay")
         self._executor = ThreadPoolExecutor(max(1, min(self._forks, len(requests))), "shipworthy")
         futures: dict[Future[Snapshot], Host] = {}
         era = current()

@@ -24,8 +24,8 @@ from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.inventory import Host
 from shipworthy.links import Deadlines
 from shipworthy.probes import certificates, dns, runtime
-from shipworthy.snapshot import Snapshot, plain, validated
-from shipworthy.strict import strict_json, unpacked, with_tuples
+from shipworthy.snapshot import Snapshot, plain
+from shipworthy.strict import strict_json, unpacked, validated, with_tuples
 from shipworthy.vantage import meeting
 from shipworthy.vantage.authority import Authority
 from shipworthy.vantage.meeting import Met

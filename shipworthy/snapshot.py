@@ -16,17 +16,19 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
-
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.exchange import NO_EXCHANGES, Exchange, Exchanges
-from shipworthy.strict import strict_json, unpacked
+from shipworthy.strict import form_of, strict_json, unpacked, validated, with_tuples
 from shipworthy.vantage.meeting import Met
 
 SCHEMA = 1
 PROTOCOL = 1
 MAX_ANSWER = 2 * 2**20
-MAX_STORED = 4 * MAX_ANSWER  # an answer, escaped, with what was asked and remembered
+MAX_MET = 2 * 2**20
+"""Of what was met from a host: what is kept of it at all, as JSON, is no more than twice that."""
+MAX_STORED = 4 * MAX_ANSWER + 2 * MAX_MET  # an answer, escaped, with what was asked, remembered and met
+_TUPLES = frozenset({"alpn", "versions", "also_named"})
+"""Of an endpoint."""
 
 
 class Failure(NamedTuple):
@@ -121,6 +123,7 @@ class Stored(NamedTuple):
     answer: Answer | None
     previous: Previous = NOTHING_BEFORE
     exchanges: Exchanges = NO_EXCHANGES
+    met: Met | None = None
 
 
 @dataclass(frozen=True)
@@ -136,13 +139,7 @@ class Snapshot:
     previous: Previous = NOTHING_BEFORE
     exchanges: Exchanges = NO_EXCHANGES
     met: Met | None = None
-
-    def meeting(self) -> Met:
-        """What was met from the host; raises NotMeasured."""
-        self._answered()
-        if self.met is None:
-            raise NotMeasured("nothing was met from this host in this run")
-        return self.met
+    """What its clients meet where TLS is served, if that was asked for."""
 
     def facts(self) -> Facts:
         """What the host says of itself; raises NotMeasured when it said nothing."""
@@ -152,6 +149,15 @@ class Snapshot:
         """The exchanges of time with the host, at least one; raises NotMeasured with the reason."""
         self._answered()
         return self.exchanges.used()
+
+    def meeting(self) -> Met:
+        """What was met from this host where TLS is served; raises NotMeasured with the reason."""
+        self._answered()
+        if self.met is None:
+            raise NotMeasured("nothing was met from this host in this run")
+        if self.met.error and not any(self.met.seen):
+            raise NotMeasured(f"nothing was met from this host: {self.met.error}")
+        return self.met
 
     def reading(self, subject: str) -> Any:
         """What the probe `subject` measured, as its own typed reading; raises NotMeasured with the reason."""
@@ -211,14 +217,14 @@ class Snapshot:
 
     def to_bytes(self) -> bytes:
         """The snapshot as a document; `from_bytes` is its inverse."""
-        said = (self.login, dict(self.asked), self.answer, self.previous, self.exchanges)
+        said = (self.login, dict(self.asked), self.answer, self.previous, self.exchanges, self.met)
         stored = Stored(SCHEMA, self.host, self.at, self.link, *said)
         return json.dumps(plain(stored), allow_nan=False).encode("ascii")
 
 
 def make_ready(subjects: Iterable[str]) -> None:
     """Make what validates answers, and readings of `subjects`: it would be made when the first one is there."""
-    _form_of(Answer)
+    form_of(Answer)
     for subject in subjects:
         _reading_of(subject)
 
@@ -227,7 +233,7 @@ def answer_from(data: bytes) -> Answer:
     """A host's answer, validated but for its readings; raises AnswerError saying what is wrong with it."""
     if len(data) > MAX_ANSWER:
         raise AnswerError(f"more than {MAX_ANSWER // 2**20} MiB")
-    answer: Answer = _validated(_form_of(Answer), strict_json(data), "the answer")
+    answer: Answer = validated(Answer, strict_json(data), "the answer")
     if answer.protocol != PROTOCOL:
         raise AnswerError(f"protocol {answer.protocol}, not {PROTOCOL}")
     return answer
@@ -240,6 +246,8 @@ def from_bytes(data: bytes) -> Snapshot:
 
 def from_document(document: Any) -> Snapshot:
     """The same, from the value of its JSON; raises AnswerError."""
+    if isinstance(document, dict) and document.get("met"):
+        document["met"] = with_tuples(document["met"], _TUPLES)
     stored: Stored = validated(Stored, document, "the snapshot")
     if stored.schema != SCHEMA:
         raise AnswerError(f"schema {stored.schema}, not {SCHEMA}")
@@ -259,29 +267,11 @@ def packed(snapshot: Snapshot) -> bytes:
     return gzip.compress(snapshot.to_bytes(), compresslevel=5, mtime=0)
 
 
-def validated(kind: type, data: Any, what: str) -> Any:
-    """`data` in the form of `kind`, strictly; raises AnswerError that names the place, or `what` as a whole."""
-    return _validated(_form_of(kind), data, what)
-
-
-def _validated(adapter: TypeAdapter[Any], data: Any, what: str) -> Any:
-    try:
-        return adapter.validate_python(data, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part)[:40] for part in first["loc"]) or what
-        raise AnswerError(f"{place}: {first['msg']}") from error
-
-
 @cache
-def _form_of(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-@cache
-def _reading_of(subject: str) -> tuple[int, TypeAdapter[Any], frozenset[str]]:
+def _reading_of(subject: str) -> tuple[int, type, frozenset[str]]:
     module = importlib.import_module(f"shipworthy.probes.{subject}")
-    return module.VERSION, TypeAdapter(module.READING), frozenset(getattr(module, "SIGNED", ()))
+    form_of(module.READING)
+    return module.VERSION, module.READING, frozenset(getattr(module, "SIGNED", ()))
 
 
 def _refuse_impossible(value: Any, signed: frozenset[str], field: str) -> None:
@@ -306,11 +296,11 @@ def _refuse_impossible(value: Any, signed: frozenset[str], field: str) -> None:
 
 
 def _typed(subject: str, measured: Measured) -> Any:
-    version, adapter, signed = _reading_of(subject)
+    version, kind, signed = _reading_of(subject)
     if measured.version != version:
         raise NotMeasured(f"measured by version {measured.version} of the {subject} probe; this is version {version}")
     try:
-        reading = _validated(adapter, measured.reading, subject)
+        reading = validated(kind, measured.reading, subject)
         _refuse_impossible(reading, signed, "")
     except AnswerError as error:
         raise NotMeasured(f"the {subject} probe's reading is not one: {error}") from error

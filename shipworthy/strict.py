@@ -1,7 +1,7 @@
 """JSON from those who are not trusted, without what JSON readers disagree on.
 
 In: bytes. Out: plain values; no NaN or infinity (NaN passes every comparison), no duplicate keys, no half characters,
-no bottomless nesting.
+no bottomless nesting. And such values in the form that they must have.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import json
 import math
 import zlib
 from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
 
 from shipworthy.errors import AnswerError, ReplayError
 
@@ -111,3 +114,19 @@ def unpacked(path: Path, at_most: int) -> bytes:
     if not inflate.eof:
         raise ReplayError.at(str(path), "truncated")
     return data
+
+
+def validated(kind: type, data: Any, what: str) -> Any:
+    """`data` in the form of `kind`, strictly; raises AnswerError that names the place, or `what` as a whole."""
+    try:
+        return form_of(kind).validate_python(data, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part)[:40] for part in first["loc"]) or what
+        raise AnswerError(f"{place}: {first['msg']}") from error
+
+
+@cache
+def form_of(kind: type) -> TypeAdapter[Any]:
+    """What validates a form: dear to make, and made once."""
+    return TypeAdapter(kind)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -24,7 +27,9 @@ from selftest.chains.pki import (
     fatal,
     intermediate,
     ips,
+    issue,
     leaf,
+    patched,
     pem,
     root,
     san,
@@ -46,6 +51,7 @@ TOP = root(key=key(101), serial=101)
 MIDDLE = intermediate(TOP, key=key(102), serial=102)
 LEAF = leaf(MIDDLE, san(*dns(NAME, "*.example.com"), *ips("192.0.2.1")), key=key(103), serial=103)
 GOOD = case(LEAF, MIDDLE, TOP)
+MIDDLE_LATE = intermediate(TOP, key=key(102), serial=108, end=datetime(2050, 1, 1, tzinfo=UTC))
 ALGORITHM = bytes.fromhex("300a06082a8648ce3d040302")
 
 
@@ -81,6 +87,41 @@ PLAINLY_BAD: dict[str, bytes] = {
     "a certificate and more": LEAF.der + b"\0",
     "a large one": LEAF.der + bytes(MOST_BYTES),
 }
+
+
+STRANGE_KEYS: dict[str, Callable[[], Any]] = {
+    "Ed25519": ed25519.Ed25519PrivateKey.generate,
+    "Ed448": ed448.Ed448PrivateKey.generate,
+    "ML-DSA-44": mldsa.MLDSA44PrivateKey.generate,
+    "ML-DSA-65": mldsa.MLDSA65PrivateKey.generate,
+    "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate,
+}
+
+
+@pytest.mark.parametrize("what", STRANGE_KEYS)
+def test_strange_keys_are_findings_wherever_they_stand(what: str) -> None:
+    """An algorithm that a verifier does not know is its finding; which ones are accepted is told elsewhere."""
+    new = STRANGE_KEYS[what]
+    tops = [root(key=new()), TOP]
+    middles = [intermediate(top, key=one) for top in tops for one in (new(), None)]
+    for middle in middles:
+        for one in (new(), None):
+            checked(Case(leaf(middle, key=one).der, [middle.der], [top.der for top in tops]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("06082a8648ce3d040302", "06082a8648ce3d04037f"),  # the signature's algorithm
+        ("06072a8648ce3d0201", "06072a8648ce3d027f"),  # the key's
+        ("06082a8648ce3d030107", "06082a8648ce3d03017f"),  # its curve
+        ("0603551d0f0101ff", "0603551d7f0101ff"),  # a critical extension
+    ],
+)
+def test_algorithms_that_nobody_knows_are_findings(old: str, new: str) -> None:
+    changes = bytes.fromhex(old), bytes.fromhex(new)
+    assert fatal(checked(case(patched(LEAF, MIDDLE.key, *changes), MIDDLE, TOP)))
+    assert fatal(checked(case(LEAF, patched(MIDDLE, TOP.key, *changes), TOP)))
 
 
 @pytest.mark.parametrize("what", PLAINLY_BAD)
@@ -211,6 +252,38 @@ def test_any_name_may_stand_in_a_certificate(names: list[str]) -> None:
     values = [x509.DNSName._init_without_validation(name) for name in names]
     made = leaf(MIDDLE, san(*values, *dns(NAME)), key=key(104), serial=104)
     checked(case(made, MIDDLE, TOP))
+
+
+@settings(max_examples=150)
+@given(some.text("\0\x1b\n\u202e\U0001f61c=,+\\#aé", min_size=1, max_size=64))
+def test_any_text_may_be_its_subject(text: str) -> None:
+    """As sentences name certificates by it, and are shown on terminals."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+    made = issue(subject, key(106), MIDDLE, [san(*dns(NAME))], serial=106)
+    assert fatal(checked(case(made, MIDDLE, TOP)))
+
+
+LATE = leaf(MIDDLE, key=key(107), serial=107, end=datetime(2050, 1, 1, tzinfo=UTC))
+DATES = ["00000101000000Z", "20501301000000Z", "20500230000000Z", "20500101000060Z", "20500101250000Z"]
+
+
+@pytest.mark.parametrize("date", DATES)
+def test_absurd_dates_are_findings(date: str) -> None:
+    changes = b"20500101000000Z", date.encode()
+    assert fatal(checked(case(patched(LATE, MIDDLE.key, *changes), MIDDLE, TOP)))
+    assert fatal(checked(case(LEAF, patched(MIDDLE_LATE, TOP.key, *changes), TOP)))
+
+
+def test_a_certificate_for_ever_is_no_more_than_too_long() -> None:
+    made = patched(LATE, MIDDLE.key, b"20500101000000Z", b"99991231235959Z")
+    assert [finding.code for finding in checked(case(made, MIDDLE, TOP))] == ["lifetime"]
+
+
+@settings(max_examples=150)
+@given(some.binary(min_size=15, max_size=15) | some.from_regex(r"[0-9]{10,14}[Z+.-][0-9Z]{0,4}", fullmatch=True))
+def test_any_bytes_may_be_a_date(date: bytes | str) -> None:
+    data = (date.encode() if isinstance(date, str) else date)[:15].ljust(15, b"0")
+    checked(case(patched(LATE, MIDDLE.key, b"20500101000000Z", data), MIDDLE, TOP))
 
 
 def test_honest_chains_take_milliseconds() -> None:

@@ -43,6 +43,9 @@ class Recorded:
         time.sleep(max(0.0, until - time.monotonic()))
         return b"", b""
 
+    def wake(self) -> None:
+        raise AssertionError
+
     @property
     def finished(self) -> bool:
         return not self.pieces and not self.silent

@@ -1,7 +1,8 @@
 """Recorded machines and what must be read from them: `selftest/cases/<subject>/<case>/`.
 
-A case is a tree (`proc`, `sys`, `dev`); with `then/` and `seconds`, also the tree after the window. `expected.json`
-holds what must be in the outcome: of mappings the keys that are named, of lists every item.
+A case is a tree (`proc`, `sys`, `dev`); with `then/` and `seconds`, also the tree after the window. `request.json` is
+what the probe is asked, everything where there is none. `expected.json` holds what must be in the outcome: of mappings
+the keys that are named, of lists every item.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def run(case: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, 
     arguments = [subject, f"--root={case}"]
     if (case / "then").is_dir():
         arguments += [f"--then={case / 'then'}", f"--seconds={(case / 'seconds').read_text().strip()}"]
+    if (case / "request.json").exists():
+        arguments.append(f"--request={case / 'request.json'}")
     status = main(arguments)
     printed: dict[str, Any] = json.loads(capsys.readouterr().out)
     return status, printed[subject]

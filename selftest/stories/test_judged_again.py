@@ -148,7 +148,7 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "truncated": (lambda data: data[: len(data) // 2], "truncated"),
     "empty": (lambda _: b"", "truncated"),
     "no-gzip": (lambda _: b"{}", "not a gzip file"),
-    "bomb": (bomb, "more than 8 MiB when unpacked"),
+    "bomb": (bomb, "more than 12 MiB when unpacked"),
     "no-json": (lambda _: gzip.compress(b"<html>"), "JSON"),
     "another-schema": (of_another_schema, "schema 99, not 1"),
 }

@@ -131,7 +131,7 @@ def test_a_weak_signature_is_not_believed() -> None:
 @pytest.mark.parametrize("status", list(ocsp.OCSPResponseStatus)[1:])
 def test_a_responder_that_declines_is_told(status: ocsp.OCSPResponseStatus) -> None:
     data = ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER)
-    assert said(data) == f"the responder answers: {status.name.lower().replace('_', ' ')}"
+    assert said(data) == f"is an error: {status.name.lower().replace('_', ' ')}"
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"\x30\x03\x0a\x01\x00", b"\x30\x80" * 30_000, made().leaf.der])
@@ -142,7 +142,7 @@ def test_what_is_no_response_is_words(data: bytes) -> None:
 
 
 def test_a_large_one_is_not_looked_at() -> None:
-    assert said(bytes(MOST_BYTES + 1)) == "a response of 65537 bytes, more than 65536: not looked at"
+    assert said(bytes(MOST_BYTES + 1)) == "has 65537 bytes, more than 65536: not looked at"
 
 
 def test_certificates_that_cannot_be_read_are_words() -> None:

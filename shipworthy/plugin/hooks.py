@@ -22,7 +22,7 @@ from shipworthy.plugin.inert import make_inert, said
 from shipworthy.plugin.lasting import lasting
 from shipworthy.plugin.named import disagreements
 from shipworthy.plugin.progress import Progress
-from shipworthy.plugin.result import policies_of, result_of
+from shipworthy.plugin.result import is_observed, policies_of, result_of
 from shipworthy.plugin.session import Run
 from shipworthy.plugin.signals import Signals
 from shipworthy.policy import ASKED, Verdict, Warned
@@ -205,6 +205,7 @@ class Hooks:
             if told or not report.longrepr:
                 report.longrepr = _longrepr(result)
         if call.when == "teardown" and self._waiting:
+            self._run.horizon.settle(self._waiting, observed=is_observed(self._run, case_of(item)))
             self._record(self._waiting, call)
             self._waiting = None
         make_inert(report, self._run.redact)
@@ -215,7 +216,6 @@ class Hooks:
         if teardown.excinfo and result.outcome != "failed":
             message = self._run.redact(f"in its teardown: {cut(teardown.excinfo.exconly())}")
             result = replace(result, outcome="error", message=" ".join(message.split()))
-        self._run.horizon.settle(result)
         self._run.record(result)
         if result.host and result.outcome in {"failed", "error"}:
             self._progress.failed_hosts.add(result.host)

@@ -22,9 +22,9 @@ class Horizon:
         """The running check, which holds now, fails at `when` (with its zone) if nothing is done: `www, expires`."""
         self._told.append((when, what))
 
-    def settle(self, result: Result) -> None:
-        """The running check has ended so. What is observed only, or waived, makes no run fail."""
-        if result.outcome in {"passed", "warned"} and not result.note:
+    def settle(self, result: Result, *, observed: bool) -> None:
+        """The running check has ended so. What is only observed, or waived, makes no run fail."""
+        if result.outcome in {"passed", "warned"} and not observed:
             self._first = min([*([self._first] if self._first else []), *self._told], default=None)
         self._told = []
 

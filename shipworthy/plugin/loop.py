@@ -34,9 +34,12 @@ def run_items(session: pytest.Session, run: Run, progress: Progress, signals: Si
     of_no_host = by_host.pop(None, [])
     fleet_checks = frozenset(case_of(item).check for item in of_fleet)
     if of_fleet:  # they need every host's answer, also of hosts that are asked nothing else
-        whole = not all(case_of(item).once and is_ours(item) for item in of_fleet)
-        asked = [name for name in run.hosts if whole or name in by_host or not run.request(name, fleet_checks).empty]
-        by_host = {name: by_host.get(name, []) for name in asked}
+        known = all(case_of(item).once and is_ours(item) for item in of_fleet)
+        by_host = {
+            name: by_host.get(name, [])
+            for name in run.hosts
+            if name in by_host or not known or _is_asked(run, name, fleet_checks)
+        }
     names = [name for name in run.hosts if name in by_host]
     progress.start(names)
     here.begin(run, session.items)
@@ -89,6 +92,12 @@ def _make_ready(run: Run, requests: Iterable[Request]) -> None:
         make_ready({subject for request in requests for subject in request.probes})
         run.make_ready()
         ending.make_ready()
+
+
+def _is_asked(run: Run, host: str, checks: frozenset[str]) -> bool:
+    """Whether a host has anything to answer for `checks`."""
+    request = run.request(host, checks)
+    return bool(request.probes) or request.wanted is not None
 
 
 def _request(run: Run, name: str, items: Sequence[pytest.Item], fleet_checks: frozenset[str]) -> Request:

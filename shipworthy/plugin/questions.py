@@ -7,11 +7,13 @@ from here`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from shipworthy.errors import NotMeasured
 from shipworthy.snapshot import Snapshot
 
-SUBJECT = "dns"
+SUBJECTS = ("dns", "certificates")
+"""Of whom some are asked: of names, and of who may issue certificates for them."""
 
 
 @dataclass
@@ -25,17 +27,12 @@ class Questions:
 
     def add(self, snapshot: Snapshot, *, from_here: bool = False) -> None:
         """Those of one host more, or of this machine."""
-        if SUBJECT not in snapshot.asked["probes"]:
-            return
-        try:
-            reading = snapshot.reading(SUBJECT)
-        except NotMeasured:  # told by the checks
-            return
-        if reading.asked:
+        readings = [each for subject in SUBJECTS if (each := _reading(snapshot, subject)) and each.asked]
+        for reading in readings:
             self.count += reading.asked
             self.servers.update(server.address for server in reading.servers)
-            self.hosts += not from_here
-            self.from_here |= from_here
+        self.hosts += bool(readings) and not from_here
+        self.from_here |= bool(readings) and from_here
 
     def notices(self) -> list[str]:
         """Nothing where nothing was asked."""
@@ -44,6 +41,14 @@ class Questions:
         by = [f"by {_plural(self.hosts, 'host')}"] if self.hosts else []
         who = " and ".join([*by, *(["from here"] if self.from_here else [])])
         return [f"dns: {_plural(self.count, 'question')} to {_plural(len(self.servers), 'name server')} {who}"]
+
+
+def _reading(snapshot: Snapshot, subject: str) -> Any:
+    """None where there is none: why is told by the checks."""
+    try:
+        return snapshot.reading(subject) if subject in snapshot.asked["probes"] else None
+    except NotMeasured:
+        return None
 
 
 def _plural(count: int, noun: str) -> str:

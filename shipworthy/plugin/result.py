@@ -54,18 +54,24 @@ def policies_of(run: Run, case: Case) -> list[HostPolicy]:
     return [run.policies[case.host]] if case.host is not None else []
 
 
+def is_observed(run: Run, case: Case) -> bool:
+    """Whether it is no reason to fail, by all policies that it is judged by."""
+    policies = policies_of(run, case)
+    return bool(policies) and all(case.check in policy.observe for policy in policies)
+
+
 def _judged(
     run: Run, case: Case, call: pytest.CallInfo[None], report: pytest.TestReport, broken_subtests: Sequence[str]
 ) -> Judged:
     if report.skipped:
         return Judged("skipped", _reason(report))
     error = _raised(call.excinfo) if call.excinfo else _unraised(report, broken_subtests)
-    policies = policies_of(run, case)
-    waivers = dict.fromkeys(waiver for policy in policies for waiver in policy.waivers if waiver.check == case.check)
+    named = (waiver for policy in policies_of(run, case) for waiver in policy.waivers)
+    waivers = dict.fromkeys(waiver for waiver in named if waiver.check == case.check)
     judged = decide(
         error,
         ASKED.get() or (),
-        observed=bool(policies) and all(case.check in policy.observe for policy in policies),
+        observed=is_observed(run, case),
         waivers=tuple(waivers),
         today=run.at.date(),
     )

@@ -4,11 +4,14 @@ In: paths and questions. Out: `Certificates`. Of a key, no more is looked at tha
 What cannot be seen is told in `unseen`, by field name.
 """
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Tuple
 
-from shipworthy.probes.parts.dns_answers import Question, Server
-from shipworthy.probes.runtime.errors import NotSeen
+from shipworthy.probes.parts.certificate_files import File, Key, read_files
+from shipworthy.probes.parts.dns_answers import Budget, Question, Server, as_question
+from shipworthy.probes.parts.name_servers import ask
+from shipworthy.probes.parts.resolv_conf import asked_servers, read_resolver
 from shipworthy.probes.runtime.machine import Machine
+from shipworthy.probes.runtime.seen import Eyes
 
 __all__ = ["READING", "VERSION", "Certificates", "File", "Key", "Question", "Request", "Server", "probe"]
 
@@ -28,36 +31,6 @@ class Request(NamedTuple):
     """Questions that may be put to servers, in all."""
 
 
-class Key(NamedTuple):
-    """A file with a private key, from outside."""
-
-    path: str
-    """Where it is in truth, links followed."""
-    error: str
-    """Why nothing is known of it."""
-    mode: int
-    """The permission bits alone: 0o640."""
-    owner: str
-    """By name; the number where it has none."""
-    group: str
-
-
-class File(NamedTuple):
-    """A file with certificates."""
-
-    path: str
-    """As it was asked for, or as the glob found it."""
-    error: str
-    """`no such file`, `not permitted`, `no certificate in it`, `more than …`; empty where there are certificates."""
-    certificates: List[str]
-    """DER in base64, in the file's order."""
-    holds_key: bool
-    """A private key stands in the same file: then `key` is this file."""
-    modified: float
-    """Seconds since the epoch."""
-    key: Optional[Key]
-
-
 class Certificates(NamedTuple):
     """What a host has of certificates, and hears of CAA."""
 
@@ -75,4 +48,19 @@ READING = Certificates
 
 def probe(machine: Machine, request: Request) -> Certificates:
     """Measure."""
-    raise NotSeen("not written yet")
+    eyes = Eyes(machine)
+    files = read_files(machine, request.files)
+    budget = Budget(request.budget)
+    servers, messages = _asked(eyes, [as_question(each) for each in request.questions], request.wait_seconds, budget)
+    return Certificates(files, servers, messages, budget.asked, eyes.unseen)
+
+
+def _asked(eyes: Eyes, questions: List[Question], wait: float, budget: Budget) -> Tuple[List[Server], List[str]]:
+    if not questions:
+        return [], []
+    if eyes.machine.recorded:
+        eyes.unseen["servers"] = "a recorded tree has no network"
+        return [], []
+    resolver = eyes.see("servers", lambda: read_resolver(eyes.machine))
+    asked = ask(questions, asked_servers(resolver), wait, budget)
+    return asked.servers, asked.messages

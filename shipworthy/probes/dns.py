@@ -4,9 +4,9 @@ In: names, and questions as bytes that the caller built. Out: `Dns`. Here bytes 
 understood: the caller parses the answers. What cannot be seen is None, with its reason in `unseen` by field name.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
-from shipworthy.probes.parts.dns_answers import Budget, Question, Said, Server
+from shipworthy.probes.parts.dns_answers import Budget, Question, Said, Server, as_question
 from shipworthy.probes.parts.hosts_file import read_overrides
 from shipworthy.probes.parts.name_servers import ask
 from shipworthy.probes.parts.nsswitch import read_sources
@@ -75,7 +75,7 @@ _NO_OTHERS = {"files", "dns", "myhostname"}
 def probe(machine: Machine, request: Request) -> Dns:
     """Measure: the C library and the servers at the same time, for no longer than an answer is waited for."""
     eyes = Eyes(machine)
-    names, questions = request.names, [_question(each) for each in request.questions]
+    names, questions = request.names, [as_question(each) for each in request.questions]
     if machine.recorded:
         eyes.unseen.update(dict.fromkeys(("libc", "servers"), "a recorded tree has no network"))
         names, questions = [], []
@@ -104,11 +104,6 @@ def probe(machine: Machine, request: Request) -> Dns:
         asked=budget.asked,
         unseen=eyes.unseen,
     )
-
-
-def _question(told: Any) -> Question:
-    """A question of the request, which JSON has made a list or a mapping of."""
-    return Question(**told) if isinstance(told, dict) else Question(*told)
 
 
 def _asked(machine: Machine, request: Request) -> Machine:

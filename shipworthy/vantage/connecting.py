@@ -40,10 +40,15 @@ def connected(address: str, port: int, kind: socket.SocketKind, until: float) ->
         connecting.connect(place)
     except OSError as error:
         connecting.close()
-        if error.errno in _NO_ROUTE:
+        if has_no_route(error):
             raise Unreached(NO_ROUTE) from None
         raise
     return connecting
+
+
+def has_no_route(error: OSError) -> bool:
+    """Whether it is the machine that connects, and not the other one, that an error of connecting speaks of."""
+    return error.errno in _NO_ROUTE
 
 
 def received(stream: Stream, until: float, size: int = 65535) -> bytes:

@@ -149,6 +149,11 @@ class Met(NamedTuple):
         return self.seen[self.endpoints.index(endpoint)] if endpoint in self.endpoints else None
 
 
+def nothing_met(wanted: Wanted, why: str) -> Met:
+    """Of a place from which nothing could be met."""
+    return Met(wanted.endpoints, [[] for _ in wanted.endpoints], {}, [], why)
+
+
 class Resolved(NamedTuple):
     """What a name has of one family."""
 

@@ -69,18 +69,18 @@ def is_response(data: bytes) -> bool:
 
 
 def read(response: bytes, certificate: bytes, issuer: bytes) -> Ocsp | str:
-    """What `response` says of `certificate`; a sentence where it is not to be believed, or says nothing of it.
+    """What `response` says of `certificate`; where it is not to be believed, or says nothing of it: `is …`, `has …`.
 
     `issuer` is the certificate of whom signed `certificate`, which the caller has found out. Whatever the bytes are,
     nothing is raised.
     """
     if len(response) > MOST_BYTES:
-        return f"a response of {len(response)} bytes, more than {MOST_BYTES}: not looked at"
+        return f"has {len(response)} bytes, more than {MOST_BYTES}: not looked at"
     try:
         mine, authority = read_certificate(certificate), read_certificate(issuer)
         said = ocsp.load_der_ocsp_response(response)
         if said.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            return f"the responder answers: {said.response_status.name.lower().replace('_', ' ')}"
+            return f"is an error: {said.response_status.name.lower().replace('_', ' ')}"
         signer = _signer(said, authority)
         return signer if isinstance(signer, str) else _of(said, mine, authority, signer)
     except _UNREADABLE as error:
@@ -91,7 +91,7 @@ def _of(said: ocsp.OCSPResponse, mine: Certificate, authority: Certificate, sign
     found: list[Ocsp] = []
     for number, one in enumerate(said.responses):
         if number >= _MOST_ANSWERS:
-            return f"a response about more than {_MOST_ANSWERS} certificates: not looked at"
+            return f"is about more than {_MOST_ANSWERS} certificates: not looked at"
         if _is_about(one, mine, authority):
             found.append(_told(one, signer if signer is not authority else None))
     if not found:

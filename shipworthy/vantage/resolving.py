@@ -18,12 +18,13 @@ AT_ONCE = 32
 _LOOK = 0.1
 """Seconds between two looks at whether it was given up."""
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
-_WORDS = {
+WORDS = {
     socket.EAI_NONAME: "no such name",
     socket.EAI_NODATA: "no address",
     socket.EAI_AGAIN: "no name server answers",
     socket.EAI_FAIL: "the name servers fail",
 }
+"""For getaddrinfo's errors."""
 
 
 _Asked = tuple[str, str]
@@ -70,7 +71,7 @@ def _resolved(host: str, family: str) -> Resolved:
         found = socket.getaddrinfo(host, None, _FAMILIES[family], socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
     except socket.gaierror as failed:
-        error = _WORDS.get(failed.errno or 0) or str(failed.strerror)
+        error = WORDS.get(failed.errno or 0) or str(failed.strerror)
     except (OSError, ValueError) as failed:  # what no host is called, or a machine without descriptors
         error = f"cannot be resolved: {failed}"
     return Resolved(host, family, addresses, error, time.monotonic() - begun)

@@ -97,7 +97,7 @@ class _Room:
 
     def missing(self) -> list[str]:
         """What is to be told of it in all."""
-        return [f"{self._full}: {self._refused} times"] if self._refused else []
+        return [f"{self._refused} {self._full}"] if self._refused else []
 
     @property
     def _full(self) -> str:

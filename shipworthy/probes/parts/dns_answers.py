@@ -54,6 +54,11 @@ class Question(NamedTuple):
     """How often, beyond the first two times, the first server is asked it, for how its answers rotate."""
 
 
+def as_question(told: Any) -> Question:
+    """A question of the request, which JSON has made a list or a mapping of."""
+    return Question(**told) if isinstance(told, dict) else Question(*told)
+
+
 class Said(NamedTuple):
     """What became of one question to one server over one transport."""
 

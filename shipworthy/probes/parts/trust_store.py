@@ -30,12 +30,14 @@ Name = Tuple[object, ...]
 
 
 class Store(NamedTuple):
-    """What a trust store has. The same as `vantage.meeting.Store`."""
+    """What a trust store has."""
 
     path: str
+    """The one that was read; empty where the system has none."""
     size: int
+    """Certificates in it, in all."""
     roots: List[str]
-    """In base64."""
+    """Those that were sought: DER in base64."""
     error: str
 
 
@@ -85,12 +87,12 @@ def read_store(path: str, issuers: Collection[bytes]) -> Store:
         return Store(path, 0, [], error.strerror or str(error))
     except ValueError as error:
         return Store(path, 0, [], str(error))
-    held, _, error = read_pem(data.splitlines(), MOST_CERTIFICATES)
+    held, _, damage = read_pem(data.splitlines(), MOST_CERTIFICATES)
     size, roots = len(held), _sought(held, issuers)
     if sum(map(len, roots)) > MOST_KEPT:
         return Store(path, size, [], "what it has of them takes more than {} KiB".format(MOST_KEPT // 1024))
-    error = error or ("" if held else "no certificate in it")
-    return Store(path, size, [b64encode(der).decode("ascii") for der in roots], error)
+    damage = damage or ("" if held else "no certificate in it")
+    return Store(path, size, [b64encode(der).decode("ascii") for der in roots], damage)
 
 
 def _read(path: str) -> bytes:

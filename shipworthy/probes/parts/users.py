@@ -1,6 +1,6 @@
-"""The names of users by their numbers: those of /etc/passwd, and those that only a directory service knows.
+"""The names of users and groups by their numbers: those of /etc, and those that only a directory service knows.
 
-In: a number. Out: its name, or the number as a text where it has none. Source: passwd(5), getent(1).
+In: a number. Out: its name, or the number as a text where it has none. Source: passwd(5), group(5), getent(1).
 """
 
 from typing import Dict
@@ -10,37 +10,52 @@ from shipworthy.probes.runtime.errors import NotSeen
 from shipworthy.probes.runtime.machine import Machine
 
 _SECONDS = 3.0
+_FIELDS = {"passwd": 7, "group": 4}
+"""Of a line of each table, whose third is the number."""
 
 
 def user_name(machine: Machine, uid: int) -> str:
     """The first name that has this number."""
-    known: Dict[str, str] = machine.once("users", lambda: _local(machine))
-    number = str(uid)
-    if number in known:
-        return known[number]
-    return machine.once("user {}".format(uid), lambda: _from_directory(machine, number))
+    return _name(machine, "passwd", uid)
+
+
+def group_name(machine: Machine, gid: int) -> str:
+    """The same of a group."""
+    return _name(machine, "group", gid)
 
 
 def parse_passwd(text: str) -> Dict[str, str]:
     """Names by numbers; lines that are no user's, such as NIS's `+`, are left out."""
+    return _parse(text, _FIELDS["passwd"])
+
+
+def _name(machine: Machine, table: str, number: int) -> str:
+    known: Dict[str, str] = machine.once(table, lambda: _local(machine, table))
+    text = str(number)
+    if text in known:
+        return known[text]
+    return machine.once("{} {}".format(table, text), lambda: _from_directory(machine, table, text))
+
+
+def _parse(text: str, fields: int) -> Dict[str, str]:
     found: Dict[str, str] = {}
     for line in text.split("\n"):
-        fields = line.split(":")
-        if len(fields) == 7 and fields[2].isdigit():
-            found.setdefault(fields[2], fields[0])
+        values = line.split(":")
+        if len(values) == fields and values[2].isdigit():
+            found.setdefault(values[2], values[0])
     return found
 
 
-def _local(machine: Machine) -> Dict[str, str]:
+def _local(machine: Machine, table: str) -> Dict[str, str]:
     try:
-        return parse_passwd(machine.read("/etc/passwd"))
+        return _parse(machine.read("/etc/" + table), _FIELDS[table])
     except OSError:
         return {}
 
 
-def _from_directory(machine: Machine, uid: str) -> str:
+def _from_directory(machine: Machine, table: str, number: str) -> str:
     try:
-        done = machine.run(["getent", "passwd", uid], _SECONDS)
+        done = machine.run(["getent", table, number], _SECONDS)
     except (Abandoned, NotSeen):
-        return uid
-    return parse_passwd(done.stdout.decode("utf-8", "surrogateescape")).get(uid, uid)
+        return number
+    return _parse(done.stdout.decode("utf-8", "surrogateescape"), _FIELDS[table]).get(number, number)

@@ -13,10 +13,11 @@ import stat
 import threading
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from shipworthy.probes.runtime import child
 from shipworthy.probes.runtime.errors import NotSeen
+from shipworthy.probes.runtime.files import as_bytes, read, records, told_as
 from shipworthy.probes.runtime.links import Links
 from shipworthy.probes.runtime.parse import parse_keyed, parse_uptime
 
@@ -50,6 +51,17 @@ class Node(NamedTuple):
     """Of 512 bytes, whatever the file system's own are."""
 
 
+class Access(NamedTuple):
+    """Who may do what with the file that a path leads to, and since when it is as it is."""
+
+    mode: int
+    """The permission bits."""
+    uid: int
+    gid: int
+    modified: float
+    """Seconds since the epoch."""
+
+
 class Machine:
     """Files, links, commands and clocks of one machine; `root` is a recorded tree to look at instead of this one."""
 
@@ -78,10 +90,10 @@ class Machine:
 
     def read_bytes(self, path: str, at_most: int = MEBIBYTE) -> bytes:
         """The content of a file of at most `at_most` bytes."""
-        try:  # as `_told_as` does it, which thousands of files would feel
+        try:  # as `told_as` does it, which thousands of files would feel
             descriptor = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
             try:
-                return _read(descriptor, path, at_most)
+                return read(descriptor, path, at_most)
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -89,12 +101,12 @@ class Machine:
 
     def lines(self, path: str) -> Iterator[bytes]:
         """The lines of a table that may be long, without their ends; no more than a block of it is held at a time."""
-        with _told_as(path):
+        with told_as(path):
             descriptor = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
         rest = b""
         try:
             while True:
-                with _told_as(path):
+                with told_as(path):
                     block = os.read(descriptor, _BLOCK)
                 if not block:
                     break
@@ -109,7 +121,7 @@ class Machine:
     @contextmanager
     def links(self, path: str) -> Iterator[Links]:
         """The symbolic links in a directory."""
-        with _told_as(path):
+        with told_as(path):
             folder = os.open(self._real(path), os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         try:
             yield Links(folder, sized=not self.recorded)
@@ -118,22 +130,33 @@ class Machine:
 
     def read_records(self, path: str, at_most: int) -> str:
         """What a device like /dev/kmsg has to give now, without waiting for more; the newest `at_most` bytes of it."""
-        with _told_as(path):
+        with told_as(path):
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
             descriptor = os.open(self._real(path), flags)
             try:
-                return b"".join(_records(descriptor))[-at_most:].decode("utf-8", "surrogateescape")
+                return b"".join(records(descriptor))[-at_most:].decode("utf-8", "surrogateescape")
             finally:
                 os.close(descriptor)
 
+    @contextmanager
+    def regular(self, path: str) -> Iterator[BinaryIO]:
+        """A regular file, opened; whatever else there may be at `path` is an OSError, and is not touched."""
+        with told_as(path):
+            real = self._real(path)
+            if not stat.S_ISREG(os.stat(real).st_mode):
+                raise OSError(errno.EINVAL, "no regular file", path)
+            file = os.fdopen(os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK), "rb")
+        with file:
+            yield file
+
     def list(self, path: str) -> List[str]:
         """The names in a directory, sorted."""
-        with _told_as(path):
+        with told_as(path):
             return sorted(name.decode("utf-8", "surrogateescape") for name in os.listdir(self._real(path)))
 
     def folders(self, path: str) -> List[str]:
         """The names of the directories in a directory, sorted; links are none."""
-        with _told_as(path), os.scandir(self._real(path)) as entries:
+        with told_as(path), os.scandir(self._real(path)) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         return sorted(name.decode("utf-8", "surrogateescape") for name in names)
 
@@ -146,8 +169,15 @@ class Machine:
     def link(self, path: str) -> str:
         """What a symbolic link says."""
         folder, _, name = path.rpartition("/")
-        with _told_as(path):
-            return os.readlink(self._real(folder) + b"/" + _bytes(name)).decode("utf-8", "surrogateescape")
+        with told_as(path):
+            return os.readlink(self._real(folder) + b"/" + as_bytes(name)).decode("utf-8", "surrogateescape")
+
+    def real(self, path: str) -> str:
+        """Where `path` leads, all links followed."""
+        with told_as(path):
+            real = os.path.realpath(self._real(path))
+        inside = len(os.path.realpath(as_bytes(self.root))) if self.recorded else 0
+        return real[inside:].decode("utf-8", "surrogateescape")
 
     def run(self, command: Sequence[str], seconds: float, at_most: int = MEBIBYTE) -> child.Completed:
         """Run a command with a deadline. Raises `child.Abandoned`; under a tree that has not recorded it, `NotSeen`."""
@@ -172,17 +202,26 @@ class Machine:
         """How full the file system is that `path` lies in. May block: to be called by way of `ask`. Raises OSError."""
         if self.recorded:
             return Room(*self._recorded_call("statvfs", path, Room._fields))
-        with _told_as(path):
-            said = os.statvfs(_bytes(path))
+        with told_as(path):
+            said = os.statvfs(as_bytes(path))
         return Room(said.f_frsize, said.f_blocks, said.f_bfree, said.f_bavail, said.f_files, said.f_ffree)
 
     def stat(self, path: str) -> Node:
         """What `path` leads to. May block: to be called by way of `ask`. Raises OSError."""
         if self.recorded:
             return Node(*self._recorded_call("stat", path, Node._fields))
-        with _told_as(path):
-            said = os.stat(_bytes(path))
+        with told_as(path):
+            said = os.stat(as_bytes(path))
         return Node(os.major(said.st_dev), os.minor(said.st_dev), said.st_ino, said.st_nlink, said.st_blocks)
+
+    def access(self, path: str) -> Access:
+        """Who may do what with what `path` leads to. May block: to be called by way of `ask`. Raises OSError."""
+        if self.recorded:
+            mode, uid, gid, modified = self._recorded_call("stat", path, Access._fields)
+            return Access(int(str(mode), 8), uid, gid, float(modified))  # recorded as chmod(1) takes it: 640
+        with told_as(path):
+            said = os.stat(as_bytes(path))
+        return Access(stat.S_IMODE(said.st_mode), said.st_uid, said.st_gid, said.st_mtime)
 
     def _recorded_call(self, call: str, path: str, fields: Sequence[str]) -> List[int]:
         name = "/{}/{}".format(call, path.replace("/", "%2F"))
@@ -231,9 +270,9 @@ class Machine:
 
     def _real(self, path: str) -> bytes:
         if not self.recorded:
-            return _bytes(path)
-        real = os.path.realpath(_bytes(self.root + path))
-        inside = os.path.realpath(_bytes(self.root))
+            return as_bytes(path)
+        real = os.path.realpath(as_bytes(self.root + path))
+        inside = os.path.realpath(as_bytes(self.root))
         if real != inside and not real.startswith(inside.rstrip(b"/") + b"/"):
             raise OSError(errno.EXDEV, "leads out of the recorded tree", path)
         mode = os.stat(real).st_mode
@@ -262,42 +301,3 @@ class _Look:
         if self._error is not None:
             raise self._error
         return self._value
-
-
-@contextmanager
-def _told_as(path: str) -> Iterator[None]:
-    """Errors name the path as it is on the machine, not where it lies in a recorded tree."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from None
-
-
-def _records(descriptor: int) -> Iterator[bytes]:
-    while True:
-        try:
-            record = os.read(descriptor, 65536)
-        except BrokenPipeError:
-            continue  # a record was overwritten while we read: kmsg goes on with the next
-        except BlockingIOError:
-            return
-        if not record:
-            return
-        yield record
-
-
-def _read(descriptor: int, path: str, at_most: int) -> bytes:
-    parts: List[bytes] = []
-    left = at_most + 1
-    while left > 0:
-        part = os.read(descriptor, min(left, 65536))
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-        left -= len(part)
-    raise OSError(errno.EFBIG, "is longer than {} bytes".format(at_most), path)
-
-
-def _bytes(path: str) -> bytes:
-    # Not os.fsencode: under LC_ALL=C, Python 3.6 would refuse names that are not ASCII.
-    return path.encode("utf-8", "surrogateescape")

@@ -20,7 +20,7 @@ from ipaddress import IPv6Address, ip_address
 from queue import Queue
 from typing import Any, Callable, Deque, Dict, List, Tuple
 
-from shipworthy.probes.parts.trust_store import read_store
+from shipworthy.probes.parts.trust_store import Store, read_store
 from shipworthy.probes.runtime import frames, switch
 from shipworthy.probes.runtime.encode import encode
 from shipworthy.probes.runtime.frames import Frame, Frames, Resolution, packed
@@ -31,6 +31,8 @@ WORKERS = 32
 MOST_UNWRITTEN = 2**18
 """Bytes that wait for the caller to take them, beyond which no connection is read."""
 
+_METADATA = ("100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")
+"""Where clouds tell machines their secrets, beside link-local addresses: Alibaba, Azure, AWS, Google."""
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 _ERRORS = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
 
@@ -100,7 +102,7 @@ class Relay:
             family, _, name = data.decode("utf-8").partition(" ")
             self._later(lambda: packed(frames.RESOLVE, number, _json(_resolved(family, name))))
         elif kind == frames.STORE:
-            self._later(lambda: packed(frames.STORE, number, _json(_store(data))))
+            self._later(lambda: packed(frames.STORE, number, _json(_held(data))))
         elif kind == frames.CONNECT:
             address, _, port = data.decode("utf-8").partition(" ")
             self._connect(number, address, int(port))
@@ -269,7 +271,7 @@ def _place(address: str, port: int) -> Tuple[socket.AddressFamily, Any]:
     except ValueError:
         raise OSError(errno.EAFNOSUPPORT, "no address") from None
     plain = (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
-    if plain.is_link_local or plain.is_multicast or plain.is_unspecified:
+    if plain.is_link_local or plain.is_multicast or plain.is_unspecified or str(plain) in _METADATA:
         raise OSError(errno.EPERM, "not met")
     try:
         told = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
@@ -293,7 +295,7 @@ def _resolved(family: str, name: str) -> Resolution:
     return Resolution(addresses, error, words, round(time.monotonic() - begun, 6))
 
 
-def _store(data: bytes) -> Any:
+def _held(data: bytes) -> Store:
     wanted = json.loads(data.decode("utf-8"))
     return read_store(wanted["path"], [b64decode(issuer) for issuer in wanted["issuers"]])
 
