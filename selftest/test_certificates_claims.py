@@ -114,6 +114,26 @@ HANDSHAKE = {
         "www: OpenSSL here: no protocols available, only at fd00::1",
         at_one(Place(error="OpenSSL here: no protocols available")),
     ),
+    "the relay is gone": Case(
+        "error",
+        "www: the relay on the host is gone: reset, only at fd00::1",
+        at_one(Place(error="the relay on the host is gone: reset", rung="tcp")),
+    ),
+    "the relay is gone before it resolved": Case(
+        "error",
+        f"www: {NAME} has no IPv6 address: the relay on the host is gone: reset",
+        without("ipv6", "the relay on the host is gone: reset"),
+    ),
+    "nothing was resolved": Case(
+        "error",
+        f"www: {NAME} has no IPv4 address: not met; {NAME} has no IPv6 address: not met",
+        World({NAME: {}}, {"ipv4": "not met", "ipv6": "not met"}),
+    ),
+    "what was found is not kept": Case(
+        "error",
+        "www: not kept: more than 2 MiB in all, only at fd00::1",
+        at_one(Place((), error="not kept: more than 2 MiB in all")),
+    ),
     "too many addresses": Case(
         "error",
         f"www: {NAME} has 40 addresses: only the first 32 were met",

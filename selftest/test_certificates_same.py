@@ -33,7 +33,7 @@ from shipworthy.plugin.sightings import Everywhere, Sighted
 CHECK = "test_same_certificate_everywhere"
 OLD = leaf(serial=0xB2, end=AT + 10 * DAY)
 THIRD = leaf(serial=0xC3, end=AT + 20 * DAY)
-BACKENDS = {"backends": ["10.0.0.2:443"]}
+BACKENDS: dict[str, Any] = {"backends": ["10.0.0.2:443"]}
 REFUSED = Place(error="refused", rung="tcp")
 HAS_OLD = Place((OLD, ISSUING))
 
