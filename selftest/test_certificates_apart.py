@@ -141,7 +141,11 @@ EVIL_ISSUER = pki.issue(
     x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, EVIL[:60])]), (EVIL_KEY := pki.new_key()), ROOT,
     [pki.basic(ca=True), pki.usage("key_cert_sign"), pki.key_identifier(EVIL_KEY)],
 )  # fmt: skip
+ONE_KEY, OTHER_KEY = pki.new_key(), pki.new_key()
+ONE = pki.intermediate(pki.root(subject="CN=other", key=OTHER_KEY), subject="CN=one", key=ONE_KEY)
+OTHER = pki.intermediate(pki.root(subject="CN=one", key=ONE_KEY), subject="CN=other", key=OTHER_KEY)
 HOSTILE = {
+    "two that issue each other": served(leaf(by=ONE), ONE, OTHER),
     "names": served(EVIL_LEAF, ISSUING),
     "names of the issuer": served(leaf(by=EVIL_ISSUER), EVIL_ISSUER),
     "names of strangers": served(EVIL_LEAF, EVIL_ISSUER, EVIL_LEAF, EVIL_ISSUER),

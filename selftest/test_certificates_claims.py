@@ -114,6 +114,26 @@ HANDSHAKE = {
         "www: OpenSSL here: no protocols available, only at fd00::1",
         at_one(Place(error="OpenSSL here: no protocols available")),
     ),
+    "the relay is gone": Case(
+        "error",
+        "www: the relay on the host is gone: reset, only at fd00::1",
+        at_one(Place(error="the relay on the host is gone: reset", rung="tcp")),
+    ),
+    "the relay is gone before it resolved": Case(
+        "error",
+        f"www: {NAME} has no IPv6 address: the relay on the host is gone: reset",
+        without("ipv6", "the relay on the host is gone: reset"),
+    ),
+    "nothing was resolved": Case(
+        "error",
+        f"www: {NAME} has no IPv4 address: not met; {NAME} has no IPv6 address: not met",
+        World({NAME: {}}, {"ipv4": "not met", "ipv6": "not met"}),
+    ),
+    "what was found is not kept": Case(
+        "error",
+        "www: not kept: more than 2 MiB in all, only at fd00::1",
+        at_one(Place((), error="not kept: more than 2 MiB in all")),
+    ),
     "too many addresses": Case(
         "error",
         f"www: {NAME} has 40 addresses: only the first 32 were met",
@@ -266,6 +286,14 @@ CHAIN_CLAIM = {
     "issued by a root": Case("passed", "", served(leaf(by=ROOT))),
     "the missing one is trusted itself": Case(
         "passed", "", World({NAME: dict.fromkeys((V4, V6), Place((LEAF,)))}, roots=(ISSUING,))
+    ),
+    "the leaf is trusted itself": Case(
+        "passed", "", World({NAME: dict.fromkeys((V4, V6), Place((LEAF,)))}, roots=(LEAF,))
+    ),
+    "an intermediate is trusted, and a stranger beside it is no gap": Case(
+        "warned",
+        "www: served, and not needed: CN=stranger, at 10.0.0.1 and 1 more",
+        World({NAME: dict.fromkeys((V4, V6), Place((*CHAIN, STRANGER)))}, roots=(ISSUING,)),
     ),
     "an unknown root is a matter of trust": Case("passed", "", TO_OTHERS),
     "self-signed is a matter of trust": Case("passed", "", served(SELF)),
@@ -704,6 +732,16 @@ def test_it_is_told_when_the_first_on_its_way_will_expire() -> None:
     concluded("test_certificate_is_in_date", Case("passed", "", served(LEAF, short)), ends)
     concluded("test_certificate_is_in_date", Case("passed", "", served(LEAF, short, ISSUING)), ends)
     assert [when for when, _ in ends.told] == [AT + DAY, pki.END]
+
+
+def test_a_way_that_is_wrong_lasts_for_nobody() -> None:
+    ends = Ends()
+    short = pki.intermediate(ROOT, subject="CN=issuing,O=Example Trust", key=ISSUING.key, end=AT + DAY)
+    mail = pki.intermediate(
+        ROOT, pki.purposes(Purpose.EMAIL_PROTECTION), subject="CN=issuing,O=Example Trust", key=ISSUING.key
+    )
+    concluded("test_certificate_is_in_date", Case("passed", "", served(LEAF, mail, short)), ends)
+    assert [when for when, _ in ends.told] == [AT + DAY]
 
 
 def test_nothing_is_told_of_an_end_that_has_come() -> None:

@@ -81,6 +81,7 @@ def concluded(check: str, case: Case, ends: Ends | None = None) -> Judged:
 
 UNSEEN = [file(error="not permitted")]
 MISSING = [file(error="no such file")]
+ALONE = file(path="/etc/ssl/key.pem", error="no certificate in it", holds_key=True, key=Key("", "", 0o600, "root", ""))
 SHORT = pki.intermediate(ROOT, subject="CN=short", end=AT + 50 * DAY)
 OLD_ROOT = pki.root(subject="CN=old root", end=AT + 50 * DAY)
 FILES = {
@@ -133,6 +134,11 @@ FILES = {
         name="/etc/ssl/*.pem",
     ),
     "a glob that finds nothing": Case("failed", "/etc/ssl/*.pem: no file matches", [], name="/etc/ssl/*.pem"),
+    "a glob that finds keys too": Case("passed", "", [file(*CHAIN), ALONE], name="/etc/ssl/*.pem"),
+    "a glob that finds keys alone": Case("failed", "/etc/ssl/*.pem: no file matches", [ALONE], name="/etc/ssl/*.pem"),
+    "a key, where a certificate should be": Case(
+        "failed", "/etc/ssl/key.pem: no certificate in it", [ALONE], name="/etc/ssl/key.pem"
+    ),
     "no such file": Case("failed", f"{PATH}: no such file", MISSING),
     "no certificate in it": Case("failed", f"{PATH}: no certificate in it", [file(error="no certificate in it")]),
     "not permitted": Case("error", f"{PATH}: not permitted", UNSEEN),

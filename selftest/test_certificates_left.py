@@ -195,3 +195,9 @@ def test_it_is_told_when_too_little_will_be_left(case: Case, when: datetime | No
     for span, outcome in ((told - AT - 2 * SECOND, {"passed", "warned"}), (told - AT + 2 * SECOND, {"failed"})):
         later = Case("", "", case.world, case.said, policy, after=span)
         assert concluded("test_certificate_outlives_its_limit", later).outcome in outcome
+
+
+def test_a_warning_is_never_later_than_the_failure() -> None:
+    """Of a life whose third is little more than the slack."""
+    said = concluded("test_certificate_outlives_its_limit", left(12, 6 * DAY, "passed"))
+    assert [(each.warn, each.fail) for each in said.measures] == [(16.7, 16.7), (180 * 86400, 60 * 86400)]

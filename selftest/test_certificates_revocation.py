@@ -260,6 +260,11 @@ REVOCATION = {
     "somebody is named, and was not asked": Case(
         "warned", f"{NOT_KNOWN}who it names was not asked{AT_BOTH}", asked()
     ),
+    "nobody vouches for it, and so nobody was asked": Case(
+        "warned",
+        f"{NOT_KNOWN}no root vouches for it, so nobody was asked{AT_BOTH}",
+        World({NAME: dict.fromkeys((V4, V6), Place((NAMING, ISSUING)))}, roots=()),
+    ),
     "an intermediate is revoked": Case(
         "failed",
         f"www: CN=issuing was revoked on 2026-11-25 11:00:00 UTC (CRL {CRL_URL}){AT_BOTH}",

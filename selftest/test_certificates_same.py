@@ -33,7 +33,7 @@ from shipworthy.plugin.sightings import Everywhere, Sighted
 CHECK = "test_same_certificate_everywhere"
 OLD = leaf(serial=0xB2, end=AT + 10 * DAY)
 THIRD = leaf(serial=0xC3, end=AT + 20 * DAY)
-BACKENDS = {"backends": ["10.0.0.2:443"]}
+BACKENDS: dict[str, Any] = {"backends": ["10.0.0.2:443"]}
 REFUSED = Place(error="refused", rung="tcp")
 HAS_OLD = Place((OLD, ISSUING))
 
@@ -101,6 +101,11 @@ SAME = {
         "failed",
         f"www: fd00::1 without a name shows {short(OLD)}; the other 3 show {short(LEAF)}",
         given=sighted(at_one(Place(others={"": (OLD, ISSUING)})), without_name=True),
+    ),
+    "two and two": Case(
+        "failed",
+        f"www: 10.0.0.1, 10.0.0.2 show {short(LEAF)}; 10.0.0.3, 10.0.0.4 show {short(OLD)}",
+        given=sighted(places(a1=WELL, a2=WELL, a3=HAS_OLD, a4=HAS_OLD)),
     ),
     "another intermediate is the same": Case(
         "passed", "", given=sighted(at_one(Place((LEAF, ISSUING, ISSUING))))

@@ -46,10 +46,11 @@ def files_of(reading: Certificates, name: str) -> list[File]:
 
 
 def missing(files: Sequence[File], name: str) -> list[str]:
-    """That there is no such file, or no certificate in it."""
-    if not files:
+    """That there is no such file, or no certificate in it; that a glob finds keys by themselves too is no fault."""
+    said = [file for file in files if file.path == name or not (file.holds_key and not file.certificates)]
+    if not said:
         return [f"{name}: no file matches"]
-    return [f"{file.path}: {file.error}" for file in files if file.error and not file.error.startswith(_UNSEEN)]
+    return [f"{file.path}: {file.error}" for file in said if file.error and not file.error.startswith(_UNSEEN)]
 
 
 def unseen(files: Iterable[File]) -> list[str]:

@@ -131,7 +131,6 @@ def spare(shown: Shown) -> list[Fault]:
         (spot, f"{each.sentence}, and is served without need")
         for spot, chain in shown.chains()
         for certificate in dict.fromkeys(chain.served)
-        if certificate not in chain.path
         for each in rules.dates(certificate, shown.at)
         if each.sentence not in needed
     )

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from shipworthy.judging.shown import Fault, Shown, Spot, gathered
+from shipworthy.judging.shown import Fault, Shown, Spot, gathered, is_our_own
 
 if TYPE_CHECKING:
     from shipworthy.vantage.meeting import Tried
 
-_OUR_OWN = ("no route", "not met", "not kept", "not asked", "OpenSSL here: ")
-"""How errors begin that speak of the vantage. Whoever shows a certificate and then wants one has spoken for itself."""
 _OLD_UNLESS_SAID = ("TLSv1", "TLSv1.1")
 _NEW_UNLESS_SAID = ("TLSv1.2", "TLSv1.3")
 
@@ -27,12 +25,12 @@ def unmet(shown: Shown) -> list[Fault]:
 
 def unreached(shown: Shown) -> list[Fault]:
     """Those of whom nothing is known, for reasons that are this vantage's."""
-    found = gathered((spot, spot.error) for spot in shown.spots if _is_our_own(spot.error))
+    found = gathered((spot, spot.error) for spot in shown.spots if is_our_own(spot.error))
     return found + [Fault(words, ()) for words in shown.unknown]
 
 
 def _failure(shown: Shown, spot: Spot) -> str:
-    if _is_our_own(spot.error):
+    if is_our_own(spot.error):
         return ""
     if not spot.error:
         return "" if spot.served else "no certificate is shown"
@@ -41,10 +39,6 @@ def _failure(shown: Shown, spot: Spot) -> str:
     if spot.seen.asks_for_certificate:
         return "" if shown.said.client_certificate else f"{spot.error}, as it asks for a client certificate"
     return f"{spot.error}, behind its certificate"
-
-
-def _is_our_own(error: str) -> bool:
-    return error.startswith(_OUR_OWN)
 
 
 def misspoken(shown: Shown, required: Sequence[str]) -> list[Fault]:

@@ -74,7 +74,7 @@ def judged(shown: Shown) -> Revocation:
             vouched.add(chain.leaf.der)
     for spot, chain in shown.chains():
         for each, issuer in _pairs(chain):
-            word = _asked(shown, each, issuer, found)
+            word = _asked(shown, each, issuer, found, vouched=bool(chain.path))
             wrong += [(spot, words) for words in word.wrong]
             if word.doubts and not (word.good or word.wrong or each.der in vouched):
                 reasons = "; ".join(dict.fromkeys(word.doubts))
@@ -125,14 +125,14 @@ def _stapled(shown: Shown, spot: Spot, chain: Chain, found: Revocation) -> _Word
     return word
 
 
-def _asked(shown: Shown, each: Certificate, issuer: Certificate | None, found: Revocation) -> _Word:
+def _asked(shown: Shown, each: Certificate, issuer: Certificate | None, found: Revocation, *, vouched: bool) -> _Word:
     word = _Word()
     fingerprint = sha256(each.der).hexdigest()
     answers = [asked for asked in shown.asked if asked.certificate.lower() == fingerprint]
     for asked in answers:
         _one(shown, asked, each, issuer, word, found)
     if not answers and _names_who_knows(each):
-        word.doubts.append("who it names was not asked")
+        word.doubts.append("who it names was not asked" if vouched else "no root vouches for it, so nobody was asked")
     return word
 
 

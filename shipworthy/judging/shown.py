@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _CHAINS_TOLD = 3
+_OUR_OWN = ("no route", "not met", "not kept", "not asked", "OpenSSL here: ", "the relay on the host")
+"""How errors begin that say nothing of the server, but of the vantage."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Spot:
     served: tuple[str, ...] = field(repr=False)
     is_main: bool
     """It was met under the endpoint's own name: protocols, staples and so on are known of it."""
+
+
+def is_our_own(error: str) -> bool:
+    """Whether it is the vantage that an error speaks of."""
+    return error.startswith(_OUR_OWN)
 
 
 class Fault(NamedTuple):
@@ -172,11 +179,11 @@ def shown_of(met: Met, name: str, said: Certificate, families: Sequence[str], at
             elif " addresses: only " in each.error:
                 unknown[f"{endpoint.host} has {each.error}"] = None
             else:
-                absences[_absence(endpoint, each)] = None
+                (unknown if is_our_own(each.error) else absences)[_absence(endpoint, each)] = None
         if not _is_address(endpoint.host):
             for family in (family for family in families if family not in {each.family for each in seen}):
                 unknown[f"{endpoint.host} was not resolved in {FAMILIES[family]}"] = None
-    if not spots and not absences:
+    if not spots and not absences and not any(map(met.at, endpoints)):
         raise NotMeasured(f"{name}: {met.error or first_of(list(unknown), '; ') or 'it was not met in this run'}")
     main = endpoints[0].server_name or endpoints[0].host
     store = met.stores.get(said.store)
