@@ -64,6 +64,8 @@ _CODES: Mapping[str, tuple[str, ...]] = {
 }
 CLAIM_OF: Mapping[str, str] = {code: claim for claim, codes in _CODES.items() for code in codes}
 _OF_ROOTS = frozenset({"issuer-missing", "root-unknown"})
+_OF_VERIFIERS = frozenset({"profile", "verifiers-disagree"})
+"""They say that somebody would reject the chain, and not what for: where another claim tells that, it is told."""
 
 
 def claim_of(code: str) -> str:
@@ -82,7 +84,9 @@ def odd(shown: Shown, claim: str) -> list[Fault]:
         (spot, each.sentence)
         for spot, chain in shown.chains()
         for each in chain.findings
-        if claim_of(each.code) == claim and not each.fatal
+        if claim_of(each.code) == claim
+        and not each.fatal
+        and not (each.code in _OF_VERIFIERS and any(other.fatal for other in chain.findings))
     )
 
 

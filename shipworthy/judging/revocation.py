@@ -1,7 +1,9 @@
 """Whether certificates were revoked: what was stapled, what OCSP responders say, and lists of the revoked.
 
 In: `Shown`. Out: `Revocation`. What nobody has signed who may is nobody's word. A staple that is wrong is the server's
-fault, and harms its clients; a responder that is silent, or a list that has not been renewed, leaves a question open.
+fault, and harms its clients; so does a list that its issuer has not renewed. A responder that is silent, or gives an old
+answer, leaves a question open. Answers live for days and are renewed by machines: whether one still holds is judged at
+the time when it was given, and not at the time that checks are told.
 Source: RFC 5019, 6960, 7633; RFC 5280 5.
 """
 
@@ -115,13 +117,13 @@ def _stapled(shown: Shown, spot: Spot, chain: Chain, found: Revocation) -> _Word
         word.wrong.append(f"the stapled OCSP response is not to be believed: it {said}")
     elif _is_revoked(said, shown.at):
         word.wrong.append(f"{chain.leaf.label} was revoked {_since(said.revoked_at, said.reason)} (stapled)")
-    elif staleness := _stale(said.this_update, said.next_update, shown.at) or _signer_out(said, shown.at):
+    elif staleness := _stale(said.this_update, said.next_update, shown.met_at) or _signer_out(said, shown.met_at):
         word.wrong.append(f"the stapled OCSP response {staleness}")
     elif said.status == "unknown":
         word.wrong.append(f"the stapled OCSP response does not know {chain.leaf.label}")
     else:
         word.good = True
-        _window(found, "the stapled OCSP response", said.this_update, said.next_update, shown.at)
+        _window(found, "the stapled OCSP response", said.this_update, said.next_update, shown.met_at)
     return word
 
 
@@ -139,12 +141,13 @@ def _asked(shown: Shown, each: Certificate, issuer: Certificate | None, found: R
 def _one(
     shown: Shown, asked: Asked, each: Certificate, issuer: Certificate | None, word: _Word, found: Revocation
 ) -> None:
-    who = f"{asked.kind.upper()} {printable(asked.url, 100)}"
+    who, stale = f"{asked.kind.upper()} {printable(asked.url, 100)}", ""
     if asked.error or (not asked.response and asked.listed is None):
         word.doubts.append(f"{who}: {printable(asked.error, 200) or 'no answer'}")
         return
     if asked.listed is not None:
         revoked_at, reason, doubt = _of_list(asked.listed, shown.at)
+        stale = _stale(asked.listed.this_update, asked.listed.next_update, shown.met_at) if asked.listed.signed else ""
         this_update, next_update = asked.listed.this_update, asked.listed.next_update
     elif issuer is None:
         word.doubts.append(f"{who}: its issuer is not at hand, who signs the answer")
@@ -155,15 +158,17 @@ def _one(
             word.doubts.append(f"{who} {said}")
             return
         found.told.append(f"{who}: {_told(said)}")
-        revoked_at, reason, doubt = _of_response(said, shown.at)
+        revoked_at, reason, doubt = _of_response(said, shown)
         this_update, next_update = said.this_update, said.next_update
     if revoked_at is not None:
         word.wrong.append(f"{each.label} was revoked {_since(revoked_at, reason)} ({who})")
+    elif stale:
+        word.wrong.append(f"the list of the revoked {stale} ({who})")
     elif doubt:
         word.doubts.append(f"{who} {doubt}")
     else:
         word.good = True
-        _window(found, who, this_update, next_update, shown.at)
+        _window(found, who, this_update, next_update, shown.met_at)
 
 
 def _of_list(listed: Listed, at: datetime) -> tuple[float | None, str, str]:
@@ -172,14 +177,15 @@ def _of_list(listed: Listed, at: datetime) -> tuple[float | None, str, str]:
         return None, "", "is signed by nobody who may"
     if _is_past(listed.revoked_at, at):
         return listed.revoked_at, listed.reason, ""
-    return None, "", _stale(listed.this_update, listed.next_update, at)
+    return None, "", ""
 
 
-def _of_response(said: Ocsp, at: datetime) -> tuple[float | None, str, str]:
-    if _is_revoked(said, at):
+def _of_response(said: Ocsp, shown: Shown) -> tuple[float | None, str, str]:
+    if _is_revoked(said, shown.at):
         return said.revoked_at or said.this_update, said.reason, ""
     doubt = "does not know it" if said.status == "unknown" else ""
-    return None, "", _stale(said.this_update, said.next_update, at) or _signer_out(said, at) or doubt
+    doubt = _signer_out(said, shown.met_at) or doubt
+    return None, "", _stale(said.this_update, said.next_update, shown.met_at) or doubt
 
 
 def _read(name: str, text: str, certificate: Certificate, issuer: Certificate) -> Ocsp | str:

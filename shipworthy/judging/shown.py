@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
@@ -72,6 +72,8 @@ class Shown:
     asked: Sequence[Asked] = field(repr=False)
     main: str
     """The name that clients ask for."""
+    met_at: datetime
+    """When that was: what is renewed within days is judged as it was then, whatever time checks are told."""
 
     @cached_property
     def showing(self) -> tuple[Spot, ...]:
@@ -187,7 +189,8 @@ def shown_of(met: Met, name: str, said: Certificate, families: Sequence[str], at
         raise NotMeasured(f"{name}: {met.error or first_of(list(unknown), '; ') or 'it was not met in this run'}")
     main = endpoints[0].server_name or endpoints[0].host
     store = met.stores.get(said.store)
-    return Shown(name, said, at, tuple(spots), tuple(absences), tuple(unknown), store, met.asked, main)
+    met_at = datetime.fromtimestamp(met.measured, UTC) if met.measured else at
+    return Shown(name, said, at, tuple(spots), tuple(absences), tuple(unknown), store, met.asked, main, met_at)
 
 
 def _spots(endpoint: Endpoint, seen: Seen, *, ports: bool) -> Iterator[Spot]:

@@ -143,6 +143,8 @@ class Met(NamedTuple):
     asked: list[Asked]
     error: str = ""
     """Why something is missing; empty where nothing is."""
+    measured: float = 0.0
+    """When, in seconds since the epoch; 0 where that is not known."""
 
     def at(self, endpoint: Endpoint) -> list[Seen] | None:
         """What was seen at an endpoint; None where it was not asked for."""

@@ -56,7 +56,7 @@ def visit(wanted: Wanted, place: Place, deadline: float, given_up: Event, most_b
     Trust stores are asked for the issuers of all that was served, and of leaves for themselves, which may be pinned.
     Certificates and answers are kept up to `most_bytes` of base64. Raises nothing for what others do.
     """
-    begun = time.monotonic()
+    begun, measured = time.monotonic(), round(time.time(), 3)
     room = _Room(most_bytes)
     is_all = not (wanted.stores or wanted.revocation)
     met = meet(wanted.endpoints, place, wanted.families, wanted.wait, deadline * (1 if is_all else _MEETING), given_up)
@@ -71,7 +71,7 @@ def visit(wanted: Wanted, place: Place, deadline: float, given_up: Event, most_b
         certificates = revocation.issued(chains, trusted, datetime.now(UTC), until, given_up)
         asked = [room.asked(one) for one in revocation.ask(certificates, place, wanted.wait, until, given_up)]
     missing = ["given up before all was found out"] if given_up.is_set() else []
-    return Met(list(wanted.endpoints), seen, stores, asked, "; ".join([*missing, *room.missing()]))
+    return Met(list(wanted.endpoints), seen, stores, asked, "; ".join([*missing, *room.missing()]), measured)
 
 
 class _Room:
