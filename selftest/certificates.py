@@ -133,7 +133,7 @@ class World:
             for each in met
         ]
         found = self.store or Store(store or "/etc/ssl/ca.pem", 140, [text(each) for each in self.roots], "")
-        return Met(met, seen, {store: found}, list(self.asked), self.error)
+        return Met(met, seen, {store: found}, list(self.asked), self.error, AT.timestamp())
 
 
 def everywhere(place: Place, *more: str) -> World:

@@ -124,6 +124,8 @@ REVOCATION = {
     "stapled": Case("passed", "", stapled(response())),
     "stapled by a delegate": Case("passed", "", stapled(response(by=RESPONDER))),
     "stapled, and holds for ever": Case("passed", "", stapled(response(until=None))),
+    "stapled, and told a day when it has long ended": Case("passed", "", stapled(response()), after=30 * DAY),
+    "a list, and told a day when it has long ended": Case("passed", "", asked(by_list()), after=30 * DAY),
     "revoked by staple": Case(
         "failed", f"www: CN={NAME} was revoked on {REVOKED_AT} (stapled){AT_BOTH}", stapled(response(LEAF, REVOKED))
     ),
@@ -241,15 +243,14 @@ REVOCATION = {
         asked(by_list(signed=False, revoked_at=(AT - HOUR).timestamp(), reason="key_compromise")),
     ),
     "a list has ended": Case(
-        "warned",
-        f"{NOT_KNOWN}CRL {CRL_URL} ended on 2026-11-25 11:59:59 UTC{AT_BOTH}",
+        "failed",
+        f"www: the list of the revoked ended on 2026-11-25 11:59:59 UTC (CRL {CRL_URL}){AT_BOTH}",
         asked(by_list(next_update=(AT - SECOND).timestamp())),
     ),
-    "a list has ended, hard": Case(
-        "failed",
-        f"{NOT_KNOWN}CRL {CRL_URL} ended on 2026-11-25 11:59:59 UTC{AT_BOTH}",
-        asked(by_list(next_update=(AT - SECOND).timestamp())),
-        HARD,
+    "a list that nobody signed has ended": Case(
+        "warned",
+        f"{NOT_KNOWN}CRL {CRL_URL} is signed by nobody who may{AT_BOTH}",
+        asked(by_list(signed=False, next_update=(AT - SECOND).timestamp())),
     ),
     "a list that holds for ever": Case("passed", "", asked(by_list(next_update=None))),
     "a list of which little is left": Case(

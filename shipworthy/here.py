@@ -28,7 +28,7 @@ from shipworthy.snapshot import Snapshot, plain
 from shipworthy.strict import strict_json, unpacked, validated, with_tuples
 from shipworthy.vantage import meeting
 from shipworthy.vantage.authority import Authority
-from shipworthy.vantage.meeting import Met
+from shipworthy.vantage.meeting import ENDPOINT_TUPLES, Met
 
 SCHEMA = 1
 MAX_STORED = 32 * 2**20
@@ -39,8 +39,6 @@ LOOKUPS_SECONDS = 20.0
 VISIT_SECONDS = 20.0
 _MARGIN = 2.0
 Each = TypeVar("Each")
-_TUPLES = frozenset({"alpn", "versions", "also_named"})
-"""Of an `Endpoint`."""
 
 
 class Names(NamedTuple):
@@ -138,7 +136,7 @@ def load(path: Path) -> Here:
 def _from(document: Any) -> Here:
     said = document.pop("snapshot", None) if isinstance(document, dict) else None
     if isinstance(document, dict):
-        document["met"] = with_tuples(document.get("met"), _TUPLES)
+        document["met"] = with_tuples(document.get("met"), ENDPOINT_TUPLES)
     stored: Stored = validated(Stored, document, "what was measured from here")
     if stored.schema != SCHEMA:
         raise AnswerError(f"schema {stored.schema}, not {SCHEMA}")

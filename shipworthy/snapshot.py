@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from shipworthy.errors import AnswerError, NotMeasured, ReplayError
 from shipworthy.exchange import NO_EXCHANGES, Exchange, Exchanges
 from shipworthy.strict import form_of, strict_json, unpacked, validated, with_tuples
-from shipworthy.vantage.meeting import Met
+from shipworthy.vantage.meeting import ENDPOINT_TUPLES, Met
 
 SCHEMA = 1
 PROTOCOL = 1
@@ -27,8 +27,6 @@ MAX_ANSWER = 2 * 2**20
 MAX_MET = 2 * 2**20
 """Of what was met from a host: what is kept of it at all, as JSON, is no more than twice that."""
 MAX_STORED = 4 * MAX_ANSWER + 2 * MAX_MET  # an answer, escaped, with what was asked, remembered and met
-_TUPLES = frozenset({"alpn", "versions", "also_named"})
-"""Of an endpoint."""
 
 
 class Failure(NamedTuple):
@@ -247,7 +245,7 @@ def from_bytes(data: bytes) -> Snapshot:
 def from_document(document: Any) -> Snapshot:
     """The same, from the value of its JSON; raises AnswerError."""
     if isinstance(document, dict) and document.get("met"):
-        document["met"] = with_tuples(document["met"], _TUPLES)
+        document["met"] = with_tuples(document["met"], ENDPOINT_TUPLES)
     stored: Stored = validated(Stored, document, "the snapshot")
     if stored.schema != SCHEMA:
         raise AnswerError(f"schema {stored.schema}, not {SCHEMA}")

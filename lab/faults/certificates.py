@@ -121,7 +121,7 @@ def rsa_1024(host: LabHost) -> Iterator[None]:
         yield
 
 
-@fault(turns={"certificates.strength": "failed", "certificates.trust": "warned"})
+@fault(turns={"certificates.strength": "failed"})
 def sha1(host: LabHost) -> Iterator[None]:
     """It is signed with SHA-1, of which cryptography's verifier does not hear, and OpenSSL's does."""
     with _shown(host, own(host)(sha1=True).chain, "Signature Algorithm: ecdsa-with-SHA1"):
@@ -135,7 +135,7 @@ def without_purpose(host: LabHost) -> Iterator[None]:
         yield
 
 
-@fault(turns={"certificates.purpose": "failed", "certificates.trust": "warned"})
+@fault(turns={"certificates.purpose": "failed"})
 def for_clients_only(host: LabHost) -> Iterator[None]:
     """It is one to log in with."""
     says = r"Extended Key Usage: *\n *TLS Web Client Authentication\n"

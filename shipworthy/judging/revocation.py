@@ -1,9 +1,9 @@
 """Whether certificates were revoked: what was stapled, what OCSP responders say, and lists of the revoked.
 
 In: `Shown`. Out: `Revocation`. What nobody has signed who may is nobody's word. A staple that is wrong is the server's
-fault, and harms its clients; so does a list that its issuer has not renewed. A responder that is silent, or gives an old
-answer, leaves a question open. Answers live for days and are renewed by machines: whether one still holds is judged at
-the time when it was given, and not at the time that checks are told.
+fault, and harms its clients; so does a list that its issuer has not renewed. A responder that is silent, or gives an
+old answer, leaves a question open. Answers live for days and are renewed by machines: whether one still holds is judged
+at the time when it was given, and not at the time that checks are told.
 Source: RFC 5019, 6960, 7633; RFC 5280 5.
 """
 

@@ -22,6 +22,7 @@ _UNREADABLE = (
     OverflowError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
+    x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
     Warning,
 )

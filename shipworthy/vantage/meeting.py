@@ -33,6 +33,10 @@ class Endpoint(NamedTuple):
     """Other server names under which it is met; the empty one is a client without SNI."""
 
 
+ENDPOINT_TUPLES = frozenset({"alpn", "versions", "also_named"})
+"""Its fields that JSON makes lists of."""
+
+
 class Tried(NamedTuple):
     """One protocol version, offered alone."""
 
