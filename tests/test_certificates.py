@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from shipworthy.checks import Item, check, does_not_apply
 from shipworthy.errors import NotMeasured
-from shipworthy.judging.wording import SHOWN, first_of
+from shipworthy.judging import handshakes
+from shipworthy.judging.wording import SHOWN, first_of, listed
 from shipworthy.policy import HostPolicy, warn
 
 if TYPE_CHECKING:  # pyOpenSSL and cryptography take their time to load: only where a policy asks for them
@@ -33,8 +34,6 @@ def test_handshake_completes_on_every_address(shown: Shown) -> None:
     Look: `openssl s_client -connect ADDRESS:PORT -servername NAME`, with an address: with a name it falls back by
     itself; firewalls, listeners of one family, `-starttls`.
     """
-    from shipworthy.judging import handshakes
-
     missed = handshakes.unmet(shown)
     assert not missed, shown.told(missed, shown.spots)
     if unknown := handshakes.unreached(shown):
@@ -51,11 +50,7 @@ def test_certificate_is_in_date(shown: Shown, horizon: Horizon) -> None:
     """
     from shipworthy.judging import certificates
 
-    wrong = certificates.wrong(shown, "in_date")
-    assert not wrong, shown.told(wrong)
-    if spare := certificates.spare(shown):
-        warn(shown.line(spare), shown.evidence(spare))
-    shown.require()
+    _holds(shown, "in_date")
     if end := certificates.first_end(shown):
         horizon.fails(end, f"{shown.name}, expires")
 
@@ -88,13 +83,7 @@ def test_chain_is_complete_and_ordered(shown: Shown) -> None:
     Look: `openssl s_client -showcerts`; nginx's ssl_certificate wants fullchain.pem; the issuer's URL in the
     certificate (CA Issuers).
     """
-    from shipworthy.judging import certificates
-
-    missing = certificates.incomplete(shown)
-    assert not missing, shown.told(missing)
-    if odd := certificates.odd(shown, "chain"):
-        warn(shown.line(odd), shown.evidence(odd))
-    shown.require()
+    _holds(shown, "chain")
 
 
 @check("certificates.trust", each="endpoints")
@@ -105,12 +94,7 @@ def test_chain_is_trusted(shown: Shown) -> None:
     Look: `openssl verify -show_chain -untrusted CHAIN -CAfile ROOTS LEAF`; update-ca-certificates or update-ca-trust on
     the vantage; `roots:`, where the roots are those of an application.
     """
-    from shipworthy.judging import certificates
-
-    wrong = certificates.untrusted(shown)
-    assert not wrong, shown.told(wrong)
-    if odd := certificates.odd(shown, "trust"):
-        warn(shown.line(odd), shown.evidence(odd))
+    _holds(shown, "trust")
 
 
 @check("certificates.name", each="endpoints")
@@ -120,13 +104,7 @@ def test_name_matches(shown: Shown) -> None:
     Why: clients compare the name with subjectAltName alone; a wildcard stands for one label, and a CN for nothing.
     Look: `openssl x509 -noout -ext subjectAltName`; the server's default site, which answers for names it lacks.
     """
-    from shipworthy.judging import certificates
-
-    wrong = certificates.wrong(shown, "name")
-    assert not wrong, shown.told(wrong)
-    if odd := certificates.odd(shown, "name"):
-        warn(shown.line(odd), shown.evidence(odd))
-    shown.require()
+    _holds(shown, "name")
 
 
 @check("certificates.strength", each="endpoints")
@@ -136,13 +114,7 @@ def test_key_and_signature_are_strong(shown: Shown) -> None:
     Why: clients refuse what is weak, each by its own rules and from one update to the next.
     Look: `openssl x509 -noout -text` (Public Key Algorithm, Signature Algorithm); the template of who issues it.
     """
-    from shipworthy.judging import certificates
-
-    wrong = certificates.wrong(shown, "strength")
-    assert not wrong, shown.told(wrong)
-    if odd := certificates.odd(shown, "strength"):
-        warn(shown.line(odd), shown.evidence(odd))
-    shown.require()
+    _holds(shown, "strength")
 
 
 @check("certificates.purpose", each="endpoints")
@@ -152,13 +124,7 @@ def test_certificate_is_for_servers(shown: Shown) -> None:
     Why: clients refuse a server with a certificate for people, mail or code; most of them one that does not say.
     Look: `openssl x509 -noout -ext extendedKeyUsage,keyUsage`; the profile of who issues it.
     """
-    from shipworthy.judging import certificates
-
-    wrong = certificates.wrong(shown, "purpose")
-    assert not wrong, shown.told(wrong)
-    if odd := certificates.odd(shown, "purpose"):
-        warn(shown.line(odd), shown.evidence(odd))
-    shown.require()
+    _holds(shown, "purpose")
 
 
 @check("certificates.lifetime", each="endpoints")
@@ -212,8 +178,6 @@ def test_protocol_versions(shown: Shown, item: Item[Certificate]) -> None:
     Look: `openssl s_client -tls1_1 -cipher ALL:@SECLEVEL=0` (without the latter, the client refuses by itself);
     ssl_protocols, SSLProtocol, MinProtocol in openssl.cnf.
     """
-    from shipworthy.judging import handshakes
-
     if not any(spot.seen.tried for spot in shown.mains):
         raise NotMeasured(f"{shown.name}: no version was tried in this run")
     wrong = handshakes.misspoken(shown, item.policy.protocols)
@@ -295,10 +259,7 @@ def test_served_certificate_is_the_one_on_disk(
     """
     from shipworthy.judging import certificate_files as judging
 
-    files = judging.files_of(certificates, item.name)
-    if broken := [*judging.missing(files, item.name), *judging.unseen(files), *judging.unreadable(files)]:
-        raise NotMeasured(f"{broken[0]}; see certificates.files")
-    wrong = judging.not_reloaded(served, files)
+    wrong = judging.not_reloaded(served, judging.readable(certificates, item.name))
     assert not wrong, served.told(wrong)
     served.require()
 
@@ -318,7 +279,7 @@ def test_certificate_files_are_in_date(
     files = judging.files_of(certificates, item.name)
     held = judging.held(files)
     broken = [*judging.missing(files, item.name), *judging.unreadable(files), *judging.out_of_date(held, now)]
-    assert not broken, "\n".join([first_of(broken, "; "), *broken[SHOWN:]])
+    assert not broken, listed(broken)
     limit = policy.certificates.authority_left
     found = [lifetimes.remaining(each.label, item.policy, each.certificate, now) for each in judging.leaves(held)]
     found += [
@@ -361,8 +322,16 @@ def test_client_certificate_may_be_one(item: Item[CertificateFile], certificates
     """
     from shipworthy.judging import certificate_files as judging
 
-    files = judging.files_of(certificates, item.name)
-    if broken := [*judging.missing(files, item.name), *judging.unseen(files), *judging.unreadable(files)]:
-        raise NotMeasured(f"{broken[0]}; see certificates.files")
-    unfit = judging.unfit(judging.firsts(judging.held(files)))
-    assert not unfit, "\n".join([first_of(unfit, "; "), *unfit[SHOWN:]])
+    unfit = judging.unfit(judging.readable(certificates, item.name))
+    assert not unfit, listed(unfit)
+
+
+def _holds(shown: Shown, claim: str) -> None:
+    """What a claim is about is right wherever a certificate is shown; of what is merely odd it warns."""
+    from shipworthy.judging import certificates
+
+    wrong = certificates.wrong(shown, claim)
+    assert not wrong, shown.told(wrong)
+    if odd := certificates.odd(shown, claim):
+        warn(shown.line(odd), shown.evidence(odd))
+    shown.require()

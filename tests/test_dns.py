@@ -17,7 +17,7 @@ from shipworthy.judging.dns import families_of, judged_families
 from shipworthy.judging.lookups import TYPES, Looked, by_words, without_servers
 from shipworthy.judging.rotation import rotation
 from shipworthy.judging.views import views_of
-from shipworthy.judging.wording import SHOWN, first_of
+from shipworthy.judging.wording import SHOWN, first_of, listed
 from shipworthy.plugin.fleet import Fleet
 from shipworthy.policy import HostPolicy
 from shipworthy.policy._dns_items import Name
@@ -224,7 +224,7 @@ def test_hosts_see_the_same_answers(fleet: Fleet) -> None:
     if views.hosts + len(views.missing) < 3:
         does_not_apply("there is an odd one out from three hosts on that look up the same name")
     odd = views.odd()
-    assert not odd, "\n".join([first_of(odd, "; "), *odd[SHOWN:]])
+    assert not odd, listed(odd)
     if views.missing:
         silent = first_of([f"{some(hosts)} ({why})" for why, hosts in by_words(views.missing.items()).items()], "; ")
         few = f"{views.hosts} are too few to find the odd one out among"
@@ -261,7 +261,7 @@ def test_delegation_is_not_lame(here: Here, item: Item[Name]) -> None:
 
     wrong = authority.lame(here.authority, item.name)
     wrong += [] if item.name in here.authority.stopped else authority.faults(here.authority, item.name)
-    assert not wrong, "\n".join([first_of(wrong, "; "), *wrong[SHOWN:]])
+    assert not wrong, listed(wrong)
     if unknown := authority.unasked(here.authority, item.name):
         raise NotMeasured(f"from here, {first_of(unknown, '; ')}")
 
@@ -300,7 +300,7 @@ def test_large_answers_arrive(here: Here, item: Item[Name], policy: HostPolicy) 
     from shipworthy.judging import authority
 
     lost = authority.cut_short(here.authority, item.name)
-    assert not lost, "\n".join([first_of(lost, "; "), *lost[SHOWN:]])
+    assert not lost, listed(lost)
     found, zone = authority.payloads(here.authority, item.name), here.authority.zone_of[item.name]
     if not found:
         raise NotMeasured(f"{zone}: none of its servers answers over UDP")

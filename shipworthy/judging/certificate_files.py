@@ -45,6 +45,14 @@ def files_of(reading: Certificates, name: str) -> list[File]:
     return reading.files[name]
 
 
+def readable(reading: Certificates, name: str) -> list[File]:
+    """The same; raises NotMeasured too where one is not there, or cannot be read."""
+    files = files_of(reading, name)
+    if broken := [*missing(files, name), *unseen(files), *unreadable(files)]:
+        raise NotMeasured(f"{broken[0]}; see certificates.files")
+    return files
+
+
 def missing(files: Sequence[File], name: str) -> list[str]:
     """That there is no such file, or no certificate in it; that a glob finds keys by themselves too is no fault."""
     said = [file for file in files if file.path == name or not (file.holds_key and not file.certificates)]
@@ -78,11 +86,6 @@ def out_of_date(all: Iterable[Held], at: datetime) -> list[str]:
 def first_end(all: Iterable[Held]) -> datetime | None:
     """When the first of them expires."""
     return min((each.certificate.validity()[1] for each in all), default=None)
-
-
-def firsts(all: Iterable[Held]) -> list[Held]:
-    """The first of each file: whose key it is."""
-    return [each for each in all if each.number == 0]
 
 
 def leaves(all: Iterable[Held]) -> list[Held]:
@@ -136,9 +139,9 @@ def modes(keys: Iterable[tuple[File, Key | None]]) -> list[str]:
     return [f"{key.path}: {key.mode:04o} {key.owner}:{key.group}" for key in seen]
 
 
-def unfit(all: Iterable[Held]) -> list[str]:
+def unfit(files: Iterable[File]) -> list[str]:
     """Leaves with which no server lets a client log in."""
-    return [f"{each.label} {words}" for each in all if (words := _unfit(each.certificate))]
+    return [f"{each.label} {words}" for each in _firsts(files) if (words := _unfit(each.certificate))]
 
 
 def _unfit(certificate: Certificate) -> str:
@@ -157,7 +160,7 @@ def _unfit(certificate: Certificate) -> str:
 
 def not_reloaded(shown: Shown, files: Sequence[File]) -> list[Fault]:
     """Places that serve another leaf than is on disk."""
-    disk = [held for held in held(files) if held.number == 0]
+    disk = _firsts(files)
     on_disk = first_of([f"{each.path} has {_short(each.certificate)}" for each in disk], most=2)
     ders = {each.certificate.der for each in disk}
     return gathered(
@@ -165,6 +168,11 @@ def not_reloaded(shown: Shown, files: Sequence[File]) -> list[Fault]:
         for spot, chain in shown.chains()
         if chain.leaf and chain.leaf.der not in ders
     )
+
+
+def _firsts(files: Iterable[File]) -> list[Held]:
+    """The first of each file: whose key it is."""
+    return [each for each in held(files) if each.number == 0]
 
 
 def _short(certificate: Certificate) -> str:

@@ -74,12 +74,20 @@ def claim_of(code: str) -> str:
 
 
 def wrong(shown: Shown, claim: str) -> list[Fault]:
-    """What a claim fails by."""
-    return gathered((spot, each.sentence) for spot, chain in shown.chains() for each in _fatal(chain, claim))
+    """What a claim fails by; raises NotMeasured where that hangs on roots that are not known."""
+    match claim:
+        case "chain":
+            return _incomplete(shown)
+        case "trust":
+            return _untrusted(shown)
+        case _:
+            return gathered((spot, each.sentence) for spot, chain in shown.chains() for each in _fatal(chain, claim))
 
 
 def odd(shown: Shown, claim: str) -> list[Fault]:
     """What it warns of."""
+    if claim == "in_date":
+        return _spare(shown)
     return gathered(
         (spot, each.sentence)
         for spot, chain in shown.chains()
@@ -90,16 +98,16 @@ def odd(shown: Shown, claim: str) -> list[Fault]:
     )
 
 
-def untrusted(shown: Shown) -> list[Fault]:
-    """Why clients with the trust store would turn away; raises NotMeasured where that hangs on roots not known."""
+def _untrusted(shown: Shown) -> list[Fault]:
+    """Why clients with the trust store would turn away."""
     found, unknown = [], []
     for spot, chain in shown.chains():
         for each in _fatal(chain, "trust"):
             if each.code not in _OF_ROOTS:
                 found.append((spot, each.sentence))
             elif not shown.storeless and shown.store:
-                store = f"{shown.store.path or 'the system has none'}: {shown.store.size} certificates"
-                found.append((spot, f"{each.sentence} (trust store {store})"))
+                among = f"of {shown.store.size} in {shown.store.path or 'the trust store'}"
+                found.append((spot, f"{each.sentence} ({among})"))
             else:
                 unknown.append((spot, each.sentence))
     if unknown and not found:
@@ -107,7 +115,7 @@ def untrusted(shown: Shown) -> list[Fault]:
     return gathered(found)
 
 
-def incomplete(shown: Shown) -> list[Fault]:
+def _incomplete(shown: Shown) -> list[Fault]:
     """Chains that break off among what should have been served; where the last one's issuer is no root that is
     trusted, that is a matter of trust."""
     found = []
@@ -128,7 +136,7 @@ def _missing(chain: Chain) -> Certificate | None:
     return last if len(chain.walk) == 1 or beyond else None
 
 
-def spare(shown: Shown) -> list[Fault]:
+def _spare(shown: Shown) -> list[Fault]:
     """Certificates that were served, are not in date, and are not needed."""
     needed = {fault.sentence for fault in wrong(shown, "in_date")}
     return gathered(

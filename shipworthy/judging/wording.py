@@ -11,3 +11,8 @@ def first_of(told: Sequence[str], between: str = ", ", most: int = SHOWN) -> str
     """`db7, db8 and 4 more`."""
     more = f" and {len(told) - most} more" if len(told) > most else ""
     return between.join(told[:most]) + more
+
+
+def listed(told: Sequence[str]) -> str:
+    """Findings as a message: the first of them in its one line, and beneath it those that did not fit."""
+    return "\n".join([first_of(told, "; "), *told[SHOWN:]])
