@@ -99,22 +99,22 @@ FILES = {
     "a third": Case("passed", "", [file(living(90, 27 * DAY))]),
     "less than a third and the slack": Case(
         "warned",
-        f"{PATH}: CN={NAME}: 26.9 d of 90 d left, 29.9 % of its life, warning below 30 % (limit at least 16.7 %)",
+        f"{PATH}: CN={NAME}: 26.9 d of 90 d left, which is 29.9 %, warning below 30 % (limit at least 16.7 %)",
         [file(living(90, 26.9 * DAY))],
     ),
     "less than a sixth": Case(
         "failed",
-        f"{PATH}: CN={NAME}: 10 d of 90 d left, 11.1 % of its life, limit at least 16.7 %",
+        f"{PATH}: CN={NAME}: 10 d of 90 d left, which is 11.1 %, limit at least 16.7 %",
         [file(living(90, 10 * DAY))],
     ),
     "renewed by hand": Case(
         "warned",
-        f"{PATH}: CN={NAME}: left 29 d, warning below 30 d (limit at least 14 d)",
+        f"{PATH}: CN={NAME}: ends in 29 d, warning below 30 d (limit at least 14 d)",
         [file(living(90, 29 * DAY))],
         {"renewed_by": "manual"},
     ),
     "an intermediate": Case(
-        "failed", f"{PATH}: CN=short: left 50 d, limit at least 60 d", [file(LEAF, SHORT)]
+        "failed", f"{PATH}: CN=short: ends in 50 d, limit at least 60 d", [file(LEAF, SHORT)]
     ),
     "an intermediate, by a limit of one's own": Case(
         "passed", "", [file(LEAF, SHORT)], policy={"authority_left": {"warn_below": "9 d", "fail_below": "5 d"}}
@@ -122,7 +122,7 @@ FILES = {
     "a root is somebody else's": Case("passed", "", [file(LEAF, OLD_ROOT)]),
     "a root is an authority's own": Case(
         "failed",
-        f"{PATH}: CN=old root: left 50 d, limit at least 60 d",
+        f"{PATH}: CN=old root: ends in 50 d, limit at least 60 d",
         [file(OLD_ROOT)],
         {"purpose": "authority"},
     ),

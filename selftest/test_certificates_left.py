@@ -51,86 +51,88 @@ LEFT = {
     # 90 d, renewed by machines: a third is 30 d (29.97 d by 33.3 %), less 3 d; a sixth is 15.03 d
     "90 d, 27 d left": left(90, 27 * DAY, "passed"),
     "90 d, a bit less than a third and the slack": left(
-        90, 26.9 * DAY, "warned", f"26.9 d of 90 d left, 29.9 % of its life, {THIRD}"
+        90, 26.9 * DAY, "warned", f"26.9 d of 90 d left, which is 29.9 %, {THIRD}"
     ),
     "90 d, a bit more than a sixth": left(
-        90, 15.1 * DAY, "warned", f"15.1 d of 90 d left, 16.8 % of its life, {THIRD}"
+        90, 15.1 * DAY, "warned", f"15.1 d of 90 d left, which is 16.8 %, {THIRD}"
     ),
-    "90 d, a sixth": left(90, 15 * DAY, "failed", f"15 d of 90 d left, 16.7 % of its life, {SIXTH}"),
-    "90 d, an hour": left(90, HOUR, "failed", f"1 h of 90 d left, 0.0463 % of its life, {SIXTH}"),
+    "90 d, a sixth": left(90, 15 * DAY, "failed", f"15 d of 90 d left, which is 16.6667 %, {SIXTH}"),
+    "90 d, an hour": left(90, HOUR, "failed", f"1 h of 90 d left, which is 0.0463 %, {SIXTH}"),
     "100 d is a machine's": left(100, 32 * DAY, "passed"),
     "100 d and a second is a person's": left(
-        100 + 1 / 86400, 29 * DAY, "warned", "left 29 d, warning below 30 d (limit at least 14 d)"
+        100 + 1 / 86400, 29 * DAY, "warned", "ends in 29 d, warning below 30 d (limit at least 14 d)"
     ),
-    "without slack": left(90, 29 * DAY, "warned", "29 d of 90 d left, 32.2 % of its life, warning below 33.3 % "
+    "without slack": left(90, 29 * DAY, "warned", "29 d of 90 d left, which is 32.2 %, warning below 33.3 % "
                           "(limit at least 16.7 %)", slack="0 d"),
-    "a limit of one's own": left(90, 40 * DAY, "failed", "40 d of 90 d left, 44.4 % of its life, limit at least 50 %",
+    "a limit of one's own": left(90, 40 * DAY, "failed", "40 d of 90 d left, which is 44.4 %, limit at least 50 %",
                                  share_left={"warn_below": "60 %", "fail_below": "50 %"}),
     # 200 d, and what people renew: 30 d and 14 d
     "200 d, 30 d left": left(200, 30 * DAY, "passed"),
     "200 d, a second less": left(
-        200, 30 * DAY - SECOND, "warned", "left 29.9999884 d, warning below 30 d (limit at least 14 d)"
+        200, 30 * DAY - SECOND, "warned", "ends in 29.9999884 d, warning below 30 d (limit at least 14 d)"
     ),
-    "200 d, 14 d left": left(200, 14 * DAY, "warned", "left 14 d, warning below 30 d (limit at least 14 d)"),
-    "200 d, a second less than 14 d": left(200, 14 * DAY - SECOND, "failed", "left 13.9999884 d, limit at least 14 d"),
+    "200 d, 14 d left": left(200, 14 * DAY, "warned", "ends in 14 d, warning below 30 d (limit at least 14 d)"),
+    "200 d, a second less than 14 d": left(
+        200, 14 * DAY - SECOND, "failed", "ends in 13.9999884 d, limit at least 14 d"
+    ),
     "90 d, renewed by hand, 30 d left": left(90, 30 * DAY, "passed", **MANUAL),
     "90 d, renewed by hand, 29 d left": left(
-        90, 29 * DAY, "warned", "left 29 d, warning below 30 d (limit at least 14 d)", **MANUAL
+        90, 29 * DAY, "warned", "ends in 29 d, warning below 30 d (limit at least 14 d)", **MANUAL
     ),
-    "90 d, renewed by hand, 13 d left": left(90, 13 * DAY, "failed", "left 13 d, limit at least 14 d", **MANUAL),
+    "90 d, renewed by hand, 13 d left": left(90, 13 * DAY, "failed", "ends in 13 d, limit at least 14 d", **MANUAL),
     "ACM is a machine": left(90, 27 * DAY, "passed", renewed_by="acm"),
     # 6 d: a third is 2 d, and 24 h instead of a sixth
     "6 d, a third": left(6, 48 * HOUR, "passed"),
     "6 d, less than a third": left(
-        6, 47 * HOUR, "warned", "1.96 d of 6 d left, 32.6 % of its life, warning below 33.3 % (limit at least 16.7 %)"
+        6, 47 * HOUR, "warned", "1.96 d of 6 d left, which is 32.6 %, warning below 33.3 % (limit at least 16.7 %)"
     ),
     "6 d, 24 h": left(
-        6, 24 * HOUR, "warned", "1 d of 6 d left, 16.7 % of its life, warning below 33.3 % (limit at least 16.7 %)"
+        6, 24 * HOUR, "warned", "1 d of 6 d left, which is 16.7 %, warning below 33.3 % (limit at least 16.7 %)"
     ),
     "6 d, a minute less than 24 h": left(
-        6, 24 * HOUR - 60 * SECOND, "failed", "0.999 d of 6 d left, 16.7 % of its life, limit at least 16.6667 %"
+        6, 24 * HOUR - 60 * SECOND, "failed", "0.999 d of 6 d left, which is 16.6551 %, limit at least 16.6667 %"
     ),
     "160 h, 53 h": left(
-        160 / 24, 53 * HOUR, "warned", "2.21 d of 6.67 d left, 33.1 % of its life, "
+        160 / 24, 53 * HOUR, "warned", "2.21 d of 6.67 d left, which is 33.1 %, "
         "warning below 33.3 % (limit at least 15 %)"
     ),
     "10 d, 24 h, which is less than a sixth": left(
-        10, 24 * HOUR, "warned", "1 d of 10 d left, 10 % of its life, warning below 33.3 % (limit at least 10 %)"
+        10, 24 * HOUR, "warned", "1 d of 10 d left, which is 10 %, warning below 33.3 % (limit at least 10 %)"
     ),
-    "10 d, 23 h": left(10, 23 * HOUR, "failed", "23 h of 10 d left, 9.58 % of its life, limit at least 10 %"),
+    "10 d, 23 h": left(10, 23 * HOUR, "failed", "23 h of 10 d left, which is 9.58 %, limit at least 10 %"),
     "10 d and a second, a sixth": left(
-        10 + 1 / 86400, 24 * HOUR, "failed", "1 d of 10 d left, 10 % of its life, limit at least 16.7 %"
+        10 + 1 / 86400, 24 * HOUR, "failed", "1 d of 10 d left, which is 10 %, limit at least 16.7 %"
     ),
     "12 d, whose third is the slack and more": left(12, 2.1 * DAY, "passed"),
     "1 d, of which 24 h can never be left": left(1, 9 * HOUR, "passed"),
     "1 d, less than a third": left(
-        1, 7 * HOUR, "warned", "7 h of 1 d left, 29.2 % of its life, warning below 33.3 % (limit at least 16.7 %)"
+        1, 7 * HOUR, "warned", "7 h of 1 d left, which is 29.2 %, warning below 33.3 % (limit at least 16.7 %)"
     ),
-    "1 d, less than a sixth": left(1, 3 * HOUR, "failed", f"3 h of 1 d left, 12.5 % of its life, {SIXTH}"),
+    "1 d, less than a sixth": left(1, 3 * HOUR, "failed", f"3 h of 1 d left, which is 12.5 %, {SIXTH}"),
     "expired": Case("skipped", "it is not in date, which is certificates.in_date's to tell", after=60 * DAY),
     "told another day": Case(
-        "failed", f"{WHO}: 4.5 d of 61 d left, 7.38 % of its life, {SIXTH}", after=32 * DAY
+        "failed", f"{WHO}: 4.5 d of 61 d left, which is 7.38 %, {SIXTH}", after=32 * DAY
     ),
     "one of two": Case(
         "failed",
-        f"www: CN={NAME}, only at fd00::1: 5 d of 90 d left, 5.56 % of its life, {SIXTH}",
+        f"www: CN={NAME}, only at fd00::1: 5 d of 90 d left, which is 5.56 %, {SIXTH}",
         at_one(Place((living(90, 5 * DAY), ISSUING))),
     ),
     # authorities: 180 d and 60 d
     "an intermediate, 180 d": Case("passed", "", authority(180 * DAY)),
     "an intermediate, a second less": Case(
         "warned",
-        "www: CN=short, at 10.0.0.1 and 1 more: left 179.999988 d, warning below 180 d (limit at least 60 d)",
+        "www: CN=short, at 10.0.0.1 and 1 more: ends in 179.999988 d, warning below 180 d (limit at least 60 d)",
         authority(180 * DAY - SECOND),
     ),
     "an intermediate, 60 d": Case(
         "warned",
-        "www: CN=short, at 10.0.0.1 and 1 more: left 60 d, warning below 180 d (limit at least 60 d)",
+        "www: CN=short, at 10.0.0.1 and 1 more: ends in 60 d, warning below 180 d (limit at least 60 d)",
         authority(60 * DAY),
     ),
     "an intermediate, a second less than 60 d": Case(
         "failed",
-        "www: CN=short, at 10.0.0.1 and 1 more: left 59.9999884 d, limit at least 60 d",
+        "www: CN=short, at 10.0.0.1 and 1 more: ends in 59.9999884 d, limit at least 60 d",
         authority(60 * DAY - SECOND),
     ),
     "an intermediate, by a limit of one's own": Case(

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 
 from shipworthy.judging.chains import Chain, moment, serial, written
 from shipworthy.judging.endpoints import endpoint as written_endpoint
+from shipworthy.judging.wording import first_of
 from shipworthy.vantage.chain import names
 from shipworthy.vantage.chain.certificate import Certificate, shown
 from shipworthy.vantage.meeting import Endpoint
@@ -21,33 +22,16 @@ _NAMES, _SERVED = 10, 10
 
 
 def evidence(where: str, chain: Chain, command: str) -> Iterator[str]:
-    """Of a chain: its leaf in full, the chain as it was served, what OpenSSL says, and how to see it."""
+    """Of a chain: what was served, in that order; more of its leaf, what OpenSSL says, and how to see it."""
     yield f"{where}:"
-    if chain.leaf:
-        yield from of_certificate(chain.leaf)
-    for number, each in enumerate(chain.served[:_SERVED]):
-        yield f"served {number}: {written(each.parsed.subject)}, by {written(each.parsed.issuer)}, {_dates(each)}"
+    yield from map(_served, chain.served[:_SERVED])
     if len(chain.served) > _SERVED:
         yield f"and {len(chain.served) - _SERVED} more"
+    if chain.leaf:
+        yield f"for {_names(chain.leaf)}"
+        yield f"serial {serial(chain.leaf)}, SHA-256 {_fingerprint(chain.leaf)}"
     yield from (finding.sentence for finding in chain.findings if finding.by == "openssl")
     yield command
-
-
-def of_certificate(certificate: Certificate) -> Iterator[str]:
-    """Subject, names, issuer, serial, dates, fingerprint."""
-    parsed = certificate.parsed
-    mine = [shown(str(each)) for each in names.of(certificate)]
-    more = f" and {len(mine) - _NAMES} more" if len(mine) > _NAMES else ""
-    yield f"subject {written(parsed.subject)}"
-    yield f"names {', '.join(mine[:_NAMES]) + more or 'none'}"
-    yield f"issuer {written(parsed.issuer)}"
-    yield f"serial {serial(certificate)}, {_dates(certificate)}"
-    yield f"SHA-256 {fingerprint(certificate)}"
-
-
-def fingerprint(certificate: Certificate) -> str:
-    """SHA-256, as openssl writes it."""
-    return certificate.parsed.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def command_for(endpoint: Endpoint, address: str, server_name: str) -> str:
@@ -66,6 +50,15 @@ def _is_name(server_name: str) -> bool:
     return False
 
 
-def _dates(certificate: Certificate) -> str:
-    begin, end = certificate.validity()
-    return f"from {moment(begin)} to {moment(end)}"
+def _served(certificate: Certificate) -> str:
+    parsed, (begin, end) = certificate.parsed, certificate.validity()
+    return f"served {written(parsed.subject)}, by {written(parsed.issuer)}, from {moment(begin)} to {moment(end)}"
+
+
+def _names(certificate: Certificate) -> str:
+    return first_of([shown(str(each)) for each in names.of(certificate)], most=_NAMES) or "no name"
+
+
+def _fingerprint(certificate: Certificate) -> str:
+    """As openssl writes it."""
+    return certificate.parsed.fingerprint(hashes.SHA256()).hex(":").upper()

@@ -37,19 +37,21 @@ def remaining(what: str, said: Renewed, leaf: Certificate, at: datetime, evidenc
     begin, end = leaf.validity()
     life, left = (end - begin + _SECOND).total_seconds(), (end - at).total_seconds()
     if said.renewed_by == "manual" or life > MACHINES:
-        verdict = said.left.allows(left, what=f"{what}: left", evidence=evidence)
-        return Remaining(verdict, _before(end, said.left.fail))
-    limit, share = _shared(said, life), 100 * left / life
-    told = f"{what}: {SECONDS.format(left)} of {SECONDS.format(life)} left, {share:.3g} % of its life"
+        return _until(what, said.left, end, at, evidence)
+    limit = _shared(said, life)
+    told = f"{what}: {SECONDS.format(left)} of {SECONDS.format(life)} left, which is"
     fails = None if limit.fail is None else _before(end, life * limit.fail / 100)
-    return Remaining(limit.allows(share, told=told, evidence=evidence), fails)
+    return Remaining(limit.allows(100 * left / life, what=told, evidence=evidence), fails)
 
 
 def authority(what: str, limit: Limit, each: Certificate, at: datetime, evidence: Iterable[object] = ()) -> Remaining:
     """Of an authority."""
-    end = each.validity()[1]
-    left = (end - at).total_seconds()
-    return Remaining(limit.allows(left, what=f"{what}: left", evidence=evidence), _before(end, limit.fail))
+    return _until(what, limit, each.validity()[1], at, evidence)
+
+
+def _until(what: str, limit: Limit, end: datetime, at: datetime, evidence: Iterable[object]) -> Remaining:
+    verdict = limit.allows((end - at).total_seconds(), what=f"{what}: ends in", evidence=evidence)
+    return Remaining(verdict, _before(end, limit.fail))
 
 
 def _shared(said: Renewed, life: float) -> Limit:
