@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from selftest.certificates import (
@@ -36,7 +34,8 @@ from selftest.certificates import (
     text,
     told,
 )
-from selftest.chains import pki
+from selftest.chains import authority, pki
+from selftest.chains.authority import GOOD, HASH, REVOKED, UNKNOWN
 from selftest.chains.pki import Issued
 from selftest.judged import lines
 from shipworthy.judging.shown import shown_of
@@ -47,18 +46,8 @@ CHECK = "test_not_revoked"
 NO_ANSWER = "no answer within 5 s"
 
 
-def names_responder() -> pki.Change:
-    access = x509.AccessDescription(x509.OID_OCSP, x509.UniformResourceIdentifier(OCSP_URL))
-    return x509.AuthorityInformationAccess, (x509.AuthorityInformationAccess([access]), False)
-
-
-def names_list() -> pki.Change:
-    point = x509.DistributionPoint([x509.UniformResourceIdentifier(CRL_URL)], None, None, None)
-    return x509.CRLDistributionPoints, (x509.CRLDistributionPoints([point]), False)
-
-
 MUST_STAPLE = leaf((x509.TLSFeature, (x509.TLSFeature([x509.TLSFeatureType.status_request]), False)))
-NAMING = leaf(names_responder(), names_list())
+NAMING = leaf(authority.at_responders(OCSP_URL), authority.at_lists(CRL_URL))
 RESPONDER = pki.leaf(ISSUING, pki.purposes(x509.OID_OCSP_SIGNING), subject="CN=responder")
 LATE_RESPONDER = pki.leaf(
     ISSUING, pki.purposes(x509.OID_OCSP_SIGNING), subject="CN=responder", end=AT - HOUR, begin=AT - 9 * DAY
@@ -67,33 +56,18 @@ LATE_RESPONDER = pki.leaf(
 
 def response(
     of: Issued = LEAF,
-    status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.GOOD,
+    status: ocsp.OCSPCertStatus = GOOD,
     *,
     since: timedelta = -2 * DAY,
     until: timedelta | None = 5 * DAY,
     by: Issued = ISSUING,
-    issuer: Issued = ISSUING,
-    revoked: timedelta = -HOUR,
 ) -> bytes:
     """An OCSP response for a week, of which five days are left."""
-    is_revoked = status is ocsp.OCSPCertStatus.REVOKED
-    builder = ocsp.OCSPResponseBuilder().add_response(
-        of.certificate,
-        issuer.certificate,
-        hashes.SHA1(),
-        status,
-        this_update=AT + since,
-        next_update=None if until is None else AT + until,
-        revocation_time=AT + revoked if is_revoked else None,
-        revocation_reason=x509.ReasonFlags.key_compromise if is_revoked else None,
+    beside = () if by is ISSUING else (by,)
+    end = None if until is None else AT + until
+    return authority.response(
+        of, ISSUING, status, by=by, beside=beside, named=HASH, begin=AT + since, end=end, revoked_at=AT - HOUR
     )
-    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, by.certificate)
-    if by is not issuer:
-        builder = builder.certificates([by.certificate])
-    return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.DER)
-
-
-REVOKED, UNKNOWN = ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.UNKNOWN
 
 
 def stapled(staple: bytes, of: Issued = LEAF) -> World:

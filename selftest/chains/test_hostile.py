@@ -34,6 +34,7 @@ from selftest.chains.pki import (
     root,
     san,
 )
+from selftest.changed import CHANGES, Changes, changed
 from shipworthy.vantage.chain.loading import MOST_BYTES
 from shipworthy.vantage.tls import Finding, examine_chain
 
@@ -188,20 +189,9 @@ def test_zones_are_heeded() -> None:
     assert not GOOD._replace(at=edge + timedelta(seconds=1)).accepted()
 
 
-CHANGES = some.lists(some.tuples(some.floats(0, 1, exclude_max=True), some.integers(1, 255)), min_size=1, max_size=4)
-
-
-def changed(data: bytes, changes: list[tuple[float, int]]) -> bytes:
-    """Some bytes flipped, where the fractions say."""
-    out = bytearray(data)
-    for where, by in changes:
-        out[int(where * len(out))] ^= by
-    return bytes(out)
-
-
 @settings(max_examples=400)
 @given(some.sampled_from(["leaf", "intermediate", "root"]), CHANGES)
-def test_no_changed_byte_is_accepted(which: str, changes: list[tuple[float, int]]) -> None:
+def test_no_changed_byte_is_accepted(which: str, changes: Changes) -> None:
     pieces = {"leaf": LEAF.der, "intermediate": MIDDLE.der}
     if which == "root":
         # A root's own signature is nobody's to check, so what changes is what it is called by.
@@ -215,7 +205,7 @@ def test_no_changed_byte_is_accepted(which: str, changes: list[tuple[float, int]
 
 @settings(max_examples=400)
 @given(some.sampled_from(["leaf", "intermediate", "root"]), CHANGES)
-def test_what_is_signed_anew_goes_deeper_and_never_raises(which: str, changes: list[tuple[float, int]]) -> None:
+def test_what_is_signed_anew_goes_deeper_and_never_raises(which: str, changes: Changes) -> None:
     signers = {"leaf": (LEAF, MIDDLE.key), "intermediate": (MIDDLE, TOP.key), "root": (TOP, TOP.key)}
     issued, signer = signers[which]
     signed = changed(issued.certificate.tbs_certificate_bytes, changes)

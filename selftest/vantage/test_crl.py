@@ -6,12 +6,11 @@ from contextlib import suppress
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from selftest.chains import pki
+from selftest.chains.authority import at_lists, crl, revoked
+from selftest.changed import CHANGES, Changes, changed
 from shipworthy.vantage.chain.certificate import read
 from shipworthy.vantage.crl import RevocationList, urls_of
 from shipworthy.vantage.meeting import Listed
@@ -25,40 +24,11 @@ TWIN = pki.intermediate(ROOT, SIGNS)
 BEGIN, END, AT = pki.BEGIN.timestamp(), pki.END.timestamp(), pki.AT.timestamp()
 
 
-def names(*urls: str) -> list[x509.GeneralName]:
-    return [x509.UniformResourceIdentifier(url) for url in urls]
+LEAF = pki.leaf(ISSUING, at_lists(URL))
 
 
-def points(*urls: str) -> pki.Change:
-    point = x509.DistributionPoint(names(*urls), None, None, None)
-    return x509.CRLDistributionPoints, (x509.CRLDistributionPoints([point]), False)
-
-
-LEAF = pki.leaf(ISSUING, points(URL))
-
-
-def revoked(
-    issued: pki.Issued, *reasons: x509.ReasonFlags, extension: x509.ExtensionType | None = None
-) -> x509.RevokedCertificate:
-    builder = x509.RevokedCertificateBuilder().serial_number(issued.certificate.serial_number)
-    builder = builder.revocation_date(pki.AT)
-    for reason in reasons:
-        builder = builder.add_extension(x509.CRLReason(reason), critical=False)
-    if extension:
-        builder = builder.add_extension(extension, critical=True)
-    return builder.build()
-
-
-def crl(
-    *entries: x509.RevokedCertificate, by: pki.Issued = ISSUING, extensions: tuple[x509.ExtensionType, ...] = ()
-) -> bytes:
-    builder = x509.CertificateRevocationListBuilder().issuer_name(by.subject)
-    builder = builder.last_update(pki.BEGIN).next_update(pki.END)
-    for entry in entries:
-        builder = builder.add_revoked_certificate(entry)
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=True)
-    return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.DER)
+def at(url: str) -> list[x509.GeneralName]:
+    return [x509.UniformResourceIdentifier(url)]
 
 
 def scope(**fields: object) -> x509.IssuingDistributionPoint:
@@ -73,34 +43,34 @@ def said(data: bytes, of: pki.Issued = LEAF, issuer: pki.Issued = ISSUING) -> Li
 
 def test_what_the_issuer_says() -> None:
     other = revoked(pki.leaf(ISSUING))
-    assert said(crl(other)) == Listed("CN=issuing", BEGIN, END, True, None, "")
-    assert said(crl(other, revoked(LEAF))) == Listed("CN=issuing", BEGIN, END, True, AT, "")
-    told = said(crl(revoked(LEAF, x509.ReasonFlags.key_compromise), other))
+    assert said(crl(ISSUING, other)) == Listed("CN=issuing", BEGIN, END, True, None, "")
+    assert said(crl(ISSUING, other, revoked(LEAF))) == Listed("CN=issuing", BEGIN, END, True, AT, "")
+    told = said(crl(ISSUING, revoked(LEAF, x509.ReasonFlags.key_compromise), other))
     assert told == Listed("CN=issuing", BEGIN, END, True, AT, "key_compromise")
 
 
 @pytest.mark.parametrize("by", [TWIN, ROOT, pki.root(SIGNS, subject="CN=issuing")])
 def test_what_another_says_is_unsigned(by: pki.Issued) -> None:
-    told = said(crl(by=by))
+    told = said(crl(by))
     assert isinstance(told, Listed)
     assert not told.signed
 
 
 def test_an_issuer_that_may_not_sign_lists_is_not_believed() -> None:
     issuing = pki.intermediate(ROOT, pki.usage("key_cert_sign"))
-    told = said(crl(by=issuing), pki.leaf(issuing), issuing)
+    told = said(crl(issuing), pki.leaf(issuing), issuing)
     assert isinstance(told, Listed)
     assert not told.signed
 
 
 def test_an_issuer_without_key_usage_may_sign_lists() -> None:
     private = pki.private_root()
-    assert said(crl(by=private), pki.leaf(private), private) == Listed("CN=private root", BEGIN, END, True, None, "")
+    assert said(crl(private), pki.leaf(private), private) == Listed("CN=private root", BEGIN, END, True, None, "")
 
 
 def test_an_indirect_list_is_not_believed() -> None:
     """Its entries may be of other issuers: of another's certificate with the same serial number."""
-    told = said(crl(extensions=(scope(indirect_crl=True),)))
+    told = said(crl(ISSUING, extensions=(scope(indirect_crl=True),)))
     assert isinstance(told, Listed)
     assert not told.signed
 
@@ -115,7 +85,7 @@ OF_ANOTHER_POINT = "is the CRL of another distribution point"
         (x509.DeltaCRLIndicator(1), "is a delta CRL, which says only what is new"),
         (scope(only_contains_ca_certs=True), OF_ANOTHER_KIND),
         (scope(only_contains_attribute_certs=True), OF_ANOTHER_KIND),
-        (scope(full_name=names("http://crl.example.com/2.crl")), OF_ANOTHER_POINT),
+        (scope(full_name=at("http://crl.example.com/2.crl")), OF_ANOTHER_POINT),
         (scope(relative_name=x509.RelativeDistinguishedName([*ROOT.subject])), OF_ANOTHER_POINT),
         (
             scope(only_some_reasons=frozenset([x509.ReasonFlags.key_compromise])),
@@ -128,19 +98,20 @@ OF_ANOTHER_POINT = "is the CRL of another distribution point"
     ],
 )
 def test_a_list_in_which_it_would_not_stand_says_nothing(extension: x509.ExtensionType, why: str) -> None:
-    assert said(crl(extensions=(extension,))) == why
+    assert said(crl(ISSUING, extensions=(extension,))) == why
 
 
 @pytest.mark.parametrize(
-    "extension", [scope(only_contains_user_certs=True), scope(full_name=names(URL)), x509.CRLNumber(7)]
+    "extension",
+    [scope(only_contains_user_certs=True), scope(full_name=at(URL)), x509.CRLNumber(7)],
 )
 def test_a_list_in_which_it_would_stand_counts(extension: x509.ExtensionType) -> None:
-    assert said(crl(revoked(LEAF), extensions=(extension,))) == Listed("CN=issuing", BEGIN, END, True, AT, "")
+    assert said(crl(ISSUING, revoked(LEAF), extensions=(extension,))) == Listed("CN=issuing", BEGIN, END, True, AT, "")
 
 
 def test_a_list_of_leaves_says_nothing_of_an_authority() -> None:
-    assert said(crl(by=ROOT, extensions=(scope(only_contains_user_certs=True),)), ISSUING, ROOT) == OF_ANOTHER_KIND
-    told = said(crl(by=ROOT, extensions=(scope(only_contains_ca_certs=True),)), ISSUING, ROOT)
+    assert said(crl(ROOT, extensions=(scope(only_contains_user_certs=True),)), ISSUING, ROOT) == OF_ANOTHER_KIND
+    told = said(crl(ROOT, extensions=(scope(only_contains_ca_certs=True),)), ISSUING, ROOT)
     assert told == Listed("CN=root", BEGIN, END, True, None, "")
 
 
@@ -155,15 +126,12 @@ def test_what_is_no_list_is_told(data: bytes) -> None:
         RevocationList(data)
 
 
-LIST = crl(revoked(LEAF, x509.ReasonFlags.key_compromise))
+LIST = crl(ISSUING, revoked(LEAF, x509.ReasonFlags.key_compromise))
 
 
 @settings(max_examples=500)
-@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4))
-def test_no_changed_byte_is_believed(changes: list[tuple[float, int]]) -> None:
-    data = bytearray(LIST)
-    for where, by in changes:
-        data[int(where * len(data))] ^= by
+@given(CHANGES)
+def test_no_changed_byte_is_believed(changes: Changes) -> None:
     with suppress(ValueError):
-        told = said(bytes(data))
+        told = said(changed(LIST, changes))
         assert isinstance(told, str) or not told.signed or told == said(LIST)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,44 +14,20 @@ from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selftest.chains import pki
+from selftest.chains import authority, pki
+from selftest.chains.authority import GOOD, HASH, NAME, REVOKED, UNKNOWN
+from selftest.changed import CHANGES, Changes, changed
 from selftest.vantage.tls_servers import made
 from shipworthy.vantage.ocsp import MOST_BYTES, Ocsp, question, read
 
-GOOD, REVOKED, UNKNOWN = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.UNKNOWN
-NAME, HASH = ocsp.OCSPResponderEncoding.NAME, ocsp.OCSPResponderEncoding.HASH
 FOR_OCSP = pki.purposes(x509.OID_OCSP_SIGNING)
 
 
 def response(
-    status: ocsp.OCSPCertStatus = GOOD,
-    *,
-    of: pki.Issued | None = None,
-    issuer: pki.Issued | None = None,
-    by: pki.Issued | None = None,
-    beside: tuple[pki.Issued, ...] = (),
-    named: ocsp.OCSPResponderEncoding = NAME,
-    until: datetime | None = pki.END,
-    asked: hashes.HashAlgorithm | None = None,
+    status: ocsp.OCSPCertStatus = GOOD, *, of: pki.Issued | None = None, issuer: pki.Issued | None = None, **fields: Any
 ) -> bytes:
-    """By the leaf's issuer, who signs with its own key, unless told otherwise."""
-    issuer = issuer or made().issuing
-    signer = by or issuer
-    builder = ocsp.OCSPResponseBuilder().add_response(
-        (of or made().leaf).certificate,
-        issuer.certificate,
-        asked or hashes.SHA1(),
-        status,
-        this_update=pki.BEGIN,
-        next_update=until,
-        revocation_time=pki.AT if status is REVOKED else None,
-        revocation_reason=x509.ReasonFlags.key_compromise if status is REVOKED else None,
-    )
-    builder = builder.responder_id(named, signer.certificate)
-    if beside:
-        builder = builder.certificates([each.certificate for each in beside])
-    algorithm = None if isinstance(signer.key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return builder.sign(signer.key, algorithm).public_bytes(Encoding.DER)
+    """Of the leaf, by its issuer, unless told otherwise."""
+    return authority.response(of or made().leaf, issuer or made().issuing, status, **fields)
 
 
 def said(data: bytes, of: pki.Issued | None = None, issuer: pki.Issued | None = None) -> Ocsp | str:
@@ -71,7 +46,7 @@ BEGIN, END, AT = pki.BEGIN.timestamp(), pki.END.timestamp(), pki.AT.timestamp()
 def test_the_issuer_is_believed(named: ocsp.OCSPResponderEncoding, asked: hashes.HashAlgorithm) -> None:
     assert said(response(named=named, asked=asked)) == Ocsp("good", BEGIN, END, None, "")
     assert said(response(REVOKED, named=named)) == Ocsp("revoked", BEGIN, END, AT, "key_compromise")
-    assert said(response(UNKNOWN, until=None)) == Ocsp("unknown", BEGIN, None, None, "")
+    assert said(response(UNKNOWN, end=None)) == Ocsp("unknown", BEGIN, None, None, "")
 
 
 @pytest.mark.parametrize("named", [NAME, HASH])
@@ -163,13 +138,10 @@ RESPONSE = response(REVOKED, by=(BY := delegate()), beside=(BY,))
 
 
 @settings(max_examples=500)
-@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4))
-def test_no_changed_byte_is_believed(changes: list[tuple[float, int]]) -> None:
+@given(CHANGES)
+def test_no_changed_byte_is_believed(changes: Changes) -> None:
     """Whatever is not signed may change, so what is believed says the same as before."""
-    data = bytearray(RESPONSE)
-    for where, by in changes:
-        data[int(where * len(data))] ^= by
-    told = said(bytes(data))
+    told = said(changed(RESPONSE, changes))
     assert told == said(RESPONSE) or (isinstance(told, str) and told.isprintable())
 
 

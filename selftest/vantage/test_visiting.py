@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed448, mldsa
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from OpenSSL import SSL
 
-from selftest.chains import pki
+from selftest.chains import authority, pki
+from selftest.chains.authority import at_lists, at_responders
 from selftest.vantage.http_servers import Answer, Responder, saying
 from selftest.vantage.tls_servers import context, made, serving, tls, until_closed
 from shipworthy.vantage import revocation
@@ -66,22 +65,8 @@ def visited(wanted: Wanted, roots: ReadStore | None = None, deadline: float = 10
     return met
 
 
-def lists(*urls: str) -> pki.Change:
-    points = [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in urls]
-    return x509.CRLDistributionPoints, (x509.CRLDistributionPoints(points), False)
-
-
-def responders(*urls: str) -> pki.Change:
-    access = [x509.AccessDescription(x509.OID_OCSP, x509.UniformResourceIdentifier(url)) for url in urls]
-    return x509.AuthorityInformationAccess, (x509.AuthorityInformationAccess(access), False)
-
-
 def crl(by: pki.Issued, *revoked: pki.Issued) -> bytes:
-    builder = x509.CertificateRevocationListBuilder().issuer_name(by.subject).last_update(BEGIN).next_update(END)
-    for each in revoked:
-        entry = x509.RevokedCertificateBuilder().serial_number(each.certificate.serial_number).revocation_date(BEGIN)
-        builder = builder.add_revoked_certificate(entry.build())
-    return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return authority.crl(by, *(authority.revoked(each, at=BEGIN) for each in revoked), begin=BEGIN, end=END)
 
 
 def answering(*known: pki.Issued, issuer: pki.Issued) -> Answer:
@@ -90,11 +75,7 @@ def answering(*known: pki.Issued, issuer: pki.Issued) -> Answer:
     def answer(question: bytes) -> bytes:
         serial = ocsp.load_der_ocsp_request(question).serial_number
         (one,) = (each for each in known if each.certificate.serial_number == serial)
-        builder = ocsp.OCSPResponseBuilder().add_response(
-            one.certificate, issuer.certificate, hashes.SHA1(), ocsp.OCSPCertStatus.GOOD, BEGIN, END, None, None
-        )
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, issuer.certificate)
-        return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        return authority.response(one, issuer, begin=BEGIN, end=END)
 
     return answer
 
@@ -131,9 +112,9 @@ def test_all_that_clients_meet() -> None:
     responder = Responder()
     with serving(responder) as port:
         at_port = f"http://{HERE}:{port}"
-        root = pki.root(lists(f"{at_port}/none.crl"))
-        issuing = pki.intermediate(root, SIGNS, lists(f"{at_port}/root.crl"))
-        site = leaf(issuing, lists(f"{at_port}/issuing.crl"), responders(f"{at_port}/ocsp"))
+        root = pki.root(at_lists(f"{at_port}/none.crl"))
+        issuing = pki.intermediate(root, SIGNS, at_lists(f"{at_port}/root.crl"))
+        site = leaf(issuing, at_lists(f"{at_port}/issuing.crl"), at_responders(f"{at_port}/ocsp"))
         responder.answers = {
             "/root.crl": crl(root, issuing),
             "/issuing.crl": crl(issuing),
@@ -158,7 +139,7 @@ def test_all_that_clients_meet() -> None:
 def test_what_is_not_wanted_is_not_asked() -> None:
     responder = Responder()
     with serving(responder) as port:
-        site = leaf(ROOT, lists(f"http://{HERE}:{port}/a"))
+        site = leaf(ROOT, at_lists(f"http://{HERE}:{port}/a"))
         with shown((site,)) as endpoints:
             met = visited(at(endpoints, is_asked=False))
             assert (met.stores, met.asked) == ({}, [])
@@ -172,7 +153,7 @@ def test_urls_that_nobody_vouches_for_are_not_followed(why: str) -> None:
     """Whoever can be met could else have any address asked, from the host's place."""
     responder = Responder()
     with serving(responder) as port:
-        names = lists(f"http://{HERE}:{port}/a"), responders(f"http://{HERE}:{port}/b")
+        names = at_lists(f"http://{HERE}:{port}/a"), at_responders(f"http://{HERE}:{port}/b")
         issuer = {"unknown root": pki.root(subject="CN=other"), "badly signed": pki.root()}.get(why, ROOT)
         span = {"expired": (-9, -1), "not yet valid": (1, 9)}.get(why, (-1, 9))
         begin, end = (NOW + timedelta(days=days) for days in span)
@@ -190,7 +171,7 @@ def test_other_server_names_chains_are_asked_about_too() -> None:
     responder = Responder({"/": crl(ROOT)})
     with serving(responder) as port:
         usual = showing(made().leaf)
-        other = showing(leaf(ROOT, lists(f"http://{HERE}:{port}/")))
+        other = showing(leaf(ROOT, at_lists(f"http://{HERE}:{port}/")))
         usual.set_tlsext_servername_callback(
             lambda connection: connection.set_context(other) if connection.get_servername() == b"b.example" else None
         )
@@ -203,7 +184,7 @@ def test_other_server_names_chains_are_asked_about_too() -> None:
 def test_a_list_is_got_once_and_a_responder_asked_for_each() -> None:
     responder = Responder()
     with serving(responder) as port:
-        urls = lists(f"http://{HERE}:{port}/crl"), responders(f"http://{HERE}:{port}/ocsp")
+        urls = at_lists(f"http://{HERE}:{port}/crl"), at_responders(f"http://{HERE}:{port}/ocsp")
         first, second = (leaf(ROOT, *urls) for _ in range(2))
         responder.answers = {"/crl": crl(ROOT, second), "/ocsp": answering(first, second, issuer=ROOT)}
         with shown((first,), (second,), (first,)) as endpoints:
@@ -219,8 +200,10 @@ def test_only_so_many_urls_are_asked_and_those_that_can_be_first() -> None:
     responder = Responder()
     with serving(responder) as port:
         urls = [f"http://{HERE}:{port}/{number}" for number in range(5)]
-        site = leaf(ROOT, lists("ldap://dc.example.com/a", *urls[:3]), responders("https://a.example/", *urls[3:]))
-        other = leaf(ROOT, lists("ldap://dc.example.com/a", urls[0]))
+        site = leaf(
+            ROOT, at_lists("ldap://dc.example.com/a", *urls[:3]), at_responders("https://a.example/", *urls[3:])
+        )
+        other = leaf(ROOT, at_lists("ldap://dc.example.com/a", urls[0]))
         with shown((site,), (other,)) as endpoints:
             met = visited(at(endpoints, ""))
     said = {(each.certificate == sha256(site), each.url, each.error) for each in met.asked}
@@ -247,7 +230,7 @@ def test_only_so_many_urls_are_asked_and_those_that_can_be_first() -> None:
 )
 def test_what_hostile_issuers_say_is_words(said: Any, words: set[str]) -> None:
     with serving(said) as port:
-        site = leaf(ROOT, lists(f"http://{HERE}:{port}/crl"), responders(f"http://{HERE}:{port}/ocsp"))
+        site = leaf(ROOT, at_lists(f"http://{HERE}:{port}/crl"), at_responders(f"http://{HERE}:{port}/ocsp"))
         with shown((site,)) as endpoints:
             met = visited(at(endpoints, ""))
     assert len(met.asked) == 2
@@ -259,7 +242,7 @@ def test_what_hostile_issuers_say_is_words(said: Any, words: set[str]) -> None:
 def test_all_answers_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revocation, "MOST_BYTES", 2**20)
     with serving(saying(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(700_000))) as port:
-        sites = [(leaf(ROOT, lists(f"http://{HERE}:{port}/{number}")),) for number in range(3)]
+        sites = [(leaf(ROOT, at_lists(f"http://{HERE}:{port}/{number}")),) for number in range(3)]
         with shown(*sites) as endpoints:
             met = visited(at(endpoints, ""))
     assert "not read to its end: more than 1 MiB in all" in [each.error for each in met.asked]
@@ -276,7 +259,7 @@ def test_the_time_of_all_is_kept_when_nobody_answers() -> None:
 
     with serving(until_closed) as silent:
         urls = [[f"http://{HERE}:{silent}/{site}/{number}" for number in range(3)] for site in range(9)]
-        with shown(*((leaf(ROOT, lists(*three)),) for three in urls)) as endpoints:
+        with shown(*((leaf(ROOT, at_lists(*three)),) for three in urls)) as endpoints:
             begun = time.monotonic()
             wanted = at([*endpoints, Endpoint(HERE, silent)], "", "hangs.pem", wait=30)
             met = visited(wanted, hangs, deadline=3)
@@ -311,7 +294,7 @@ def test_given_up_ends_asking_at_once() -> None:
         given_up.set()
         until_closed(stream)
 
-    with serving(hears) as silent, shown((leaf(ROOT, lists(f"http://{HERE}:{silent}/")),)) as endpoints:
+    with serving(hears) as silent, shown((leaf(ROOT, at_lists(f"http://{HERE}:{silent}/")),)) as endpoints:
         begun = time.monotonic()
         met = visit(at(endpoints, "", wait=8), Here(store(ROOT)), 20, given_up, ROOMY)
     assert heard.is_set()
@@ -336,7 +319,7 @@ def test_what_does_not_fit_is_told() -> None:
 def test_roots_and_responses_that_do_not_fit_are_told() -> None:
     responder = Responder()
     with serving(responder) as port:
-        site = leaf(ROOT, responders(f"http://{HERE}:{port}/ocsp"))
+        site = leaf(ROOT, at_responders(f"http://{HERE}:{port}/ocsp"))
         responder.answers["/ocsp"] = answering(site, issuer=ROOT)
         with shown((site,)) as endpoints:
             met = visited(at(endpoints, ""), most_bytes=len(text(site.der)) + len(text(ROOT.der)) + 10)
@@ -379,7 +362,7 @@ def test_strange_certificates_beside_stop_nothing() -> None:
     ]
     responder = Responder({"/": crl(ROOT)})
     with serving(responder) as port:
-        site = leaf(ROOT, lists(f"http://{HERE}:{port}/"))
+        site = leaf(ROOT, at_lists(f"http://{HERE}:{port}/"))
         with shown((site, *strange * 20)) as endpoints:
             met = visited(at(endpoints, ""), store(ROOT, top))
     assert [len(each.chain) for (each,) in met.seen] == [61]

@@ -13,12 +13,10 @@ from functools import cache
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from OpenSSL import SSL
 
-from selftest.chains import pki
+from selftest.chains import authority, pki
 from shipworthy.vantage.visiting import Here
 
 Handle = Callable[[socket.socket], None]
@@ -111,17 +109,4 @@ def tls(server: SSL.Context) -> Handle:
 
 def staple(status: ocsp.OCSPCertStatus) -> bytes:
     """What the issuer of the leaf says of it."""
-    leaf, issuing = made().leaf, made().issuing
-    is_revoked = status is ocsp.OCSPCertStatus.REVOKED
-    builder = ocsp.OCSPResponseBuilder().add_response(
-        leaf.certificate,
-        issuing.certificate,
-        hashes.SHA256(),
-        status,
-        this_update=pki.BEGIN,
-        next_update=pki.END,
-        revocation_time=pki.BEGIN if is_revoked else None,
-        revocation_reason=None,
-    )
-    builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, issuing.certificate)
-    return builder.sign(issuing.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return authority.response(made().leaf, made().issuing, status)
