@@ -28,6 +28,7 @@ from bench.measured import measured
 from lab import wait_until
 from lab.daemon import need
 from lab.pki import crl, issuing
+from lab.pki.sites import nginx
 
 ENDPOINTS = 500
 PORT = 24443
@@ -35,25 +36,10 @@ LISTS = "127.77.0.1"
 """Where lists of the revoked are, on the port after that."""
 _ROOT = Path(__file__).parents[1]
 _TIMES = 3
-_CONF = """\
-daemon off;
-user root;
-worker_processes 1;
-pid {place}/nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 2048; }}
-http {{
-access_log off;
-client_body_temp_path {place}/body;
-proxy_temp_path {place}/proxy;
-fastcgi_temp_path {place}/fastcgi;
-uwsgi_temp_path {place}/uwsgi;
-scgi_temp_path {place}/scgi;
-ssl_protocols TLSv1.2 TLSv1.3;
+_HTTP = """\
 ssl_certificate_key {place}/key.pem;
 server {{ listen {lists}:{list_port}; root {place}/lists; }}
-{sites}}}
-"""
+{sites}"""
 _SITE = "server {{ listen {address}:{port} ssl backlog=64; ssl_certificate {place}/{number}.pem; return 204; }}\n"
 
 
@@ -105,14 +91,15 @@ def served(place: Path) -> Iterator[None]:
     sites = [
         _SITE.format(address=address(number), port=PORT, place=place, number=number) for number in range(ENDPOINTS)
     ]
-    (place / "nginx.conf").write_text(_CONF.format(place=place, lists=LISTS, list_port=PORT + 1, sites="".join(sites)))
+    http = _HTTP.format(place=place, lists=LISTS, list_port=PORT + 1, sites="".join(sites))
+    (place / "nginx.conf").write_text(nginx(str(place), http))
     need("nginx")
-    with subprocess.Popen(["nginx", "-e", "stderr", "-c", f"{place}/nginx.conf"]) as nginx:
+    with subprocess.Popen(["nginx", "-e", "stderr", "-c", f"{place}/nginx.conf"]) as running:
         try:
             wait_until(_listens, within=20, what="nginx")
             yield
         finally:
-            nginx.terminate()
+            running.terminate()
 
 
 def _listens() -> bool:

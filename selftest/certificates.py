@@ -53,7 +53,7 @@ CHAIN = (LEAF, ISSUING)
 
 def text(issued: Issued | bytes) -> str:
     """As it is kept: DER in base64."""
-    return base64.b64encode(issued if isinstance(issued, bytes) else issued.der).decode("ascii")
+    return base64.b64encode(issued).decode("ascii") if isinstance(issued, bytes) else issued.text
 
 
 def fingerprint(issued: Issued) -> str:

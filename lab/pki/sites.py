@@ -19,22 +19,26 @@ from lab.pki.proving import BOTH, prove
 
 _RUN = "/run/nginx"
 _CONF = f"{_RUN}/nginx.conf"
-_NGINX = f"""\
+
+
+def nginx(run: str, http: str) -> str:
+    """A configuration with `http` in its block of that name: in the foreground, and all that it writes below `run`."""
+    return f"""\
 daemon off;
 user root;
 worker_processes 1;
-pid {_RUN}/nginx.pid;
+pid {run}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 2048; }}
 http {{
 access_log off;
-client_body_temp_path {_RUN}/body;
-proxy_temp_path {_RUN}/proxy;
-fastcgi_temp_path {_RUN}/fastcgi;
-uwsgi_temp_path {_RUN}/uwsgi;
-scgi_temp_path {_RUN}/scgi;
-ssl_ciphers ALL:@SECLEVEL=0;
+client_body_temp_path {run}/body;
+proxy_temp_path {run}/proxy;
+fastcgi_temp_path {run}/fastcgi;
+uwsgi_temp_path {run}/uwsgi;
+scgi_temp_path {run}/scgi;
 ssl_protocols TLSv1.2 TLSv1.3;
+{http}}}
 """
 
 
@@ -123,7 +127,7 @@ def _configuration(sites: Sequence[Site]) -> str:
     if strict:
         listens = "".join(_listen(address, port, " default_server") for address, port in strict)
         servers.append(f"server {{\n{listens}ssl_reject_handshake on;\n}}\n")
-    return _NGINX + "".join(servers) + "}\n"
+    return nginx(_RUN, "ssl_ciphers ALL:@SECLEVEL=0;\n" + "".join(servers))
 
 
 def _server(number: int, site: Site) -> str:

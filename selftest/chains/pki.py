@@ -6,6 +6,7 @@ leaves one out. What cryptography's builder refuses is patched into the signed p
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ipaddress
 from collections.abc import Sequence
@@ -45,6 +46,11 @@ class Issued(NamedTuple):
     @property
     def certificate(self) -> x509.Certificate:
         return x509.load_der_x509_certificate(self.der)
+
+    @property
+    def text(self) -> str:
+        """As it is kept: DER in base64."""
+        return base64.b64encode(self.der).decode("ascii")
 
     @property
     def subject(self) -> x509.Name:

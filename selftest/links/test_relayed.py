@@ -14,14 +14,13 @@ import pytest
 
 from selftest.links.servers import PATIENT, SOON, Lab, children, sshd, wait_until, with_users
 from selftest.relayed import relay_on
-from selftest.vantage.tls_servers import context, serving, tls, until_closed
+from selftest.vantage.tls_servers import PLACE, context, serving, tls, until_closed
 from shipworthy import snapshot
 from shipworthy.collect import Request, measure
 from shipworthy.inventory import Become, Host, Secret
 from shipworthy.links import close_all, open_link
 from shipworthy.vantage.meet import meet
 from shipworthy.vantage.meeting import Endpoint, Met, Wanted
-from shipworthy.vantage.visiting import Here
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def test_where_forwarding_is_forbidden_it_is_met_all_the_same(lab: Lab, folder: 
         endpoints = [Endpoint("127.0.0.1", port, "www.example"), Endpoint("localhost", port, "www.example")]
         asked = Request({}, wanted=Wanted(endpoints, ["ipv4"], wait=SOON))
         said = snapshot.from_bytes(measure(host, asked, PATIENT))
-        found, here = said.meeting(), meet(endpoints, Here(lambda *_: ("", 0, [], "")), ["ipv4"])
+        found, here = said.meeting(), meet(endpoints, PLACE, ["ipv4"])
         logins = server.log.count("Accepted publickey")
         close_all()
     assert said.login.failed is None

@@ -53,7 +53,7 @@ def key_der(form: PrivateFormat = PrivateFormat.PKCS8, secret: bytes = b"") -> b
 
 
 def text(*issued: pki.Issued) -> list[str]:
-    return [base64.b64encode(one.der).decode() for one in issued]
+    return [one.text for one in issued]
 
 
 def read(**files: str) -> Certificates:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shipworthy.errors import NotMeasured
+from shipworthy.report.text import plural
 from shipworthy.snapshot import Snapshot
 
 SUBJECTS = ("dns", "certificates")
@@ -38,9 +39,9 @@ class Questions:
         """Nothing where nothing was asked."""
         if not self.count:
             return []
-        by = [f"by {_plural(self.hosts, 'host')}"] if self.hosts else []
+        by = [f"by {plural(self.hosts, 'host')}"] if self.hosts else []
         who = " and ".join([*by, *(["from here"] if self.from_here else [])])
-        return [f"dns: {_plural(self.count, 'question')} to {_plural(len(self.servers), 'name server')} {who}"]
+        return [f"dns: {plural(self.count, 'question')} to {plural(len(self.servers), 'name server')} {who}"]
 
 
 def _reading(snapshot: Snapshot, subject: str) -> Any:
@@ -49,7 +50,3 @@ def _reading(snapshot: Snapshot, subject: str) -> Any:
         return snapshot.reading(subject) if subject in snapshot.asked["probes"] else None
     except NotMeasured:
         return None
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

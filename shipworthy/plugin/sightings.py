@@ -94,7 +94,7 @@ def _understood(run: Run, host: str, name: str, source: Snapshot | Here) -> Show
     policy = run.policies[host]
     key = ("shown", name, id(policy))
     if key not in source.understood:
-        from shipworthy.judging.shown import shown_of  # pyOpenSSL: only for those who ask for it
+        from shipworthy.judging.shown import shown_of
 
         said = policy.certificates.endpoints[name]
         source.understood[key] = shown_of(source.meeting(), name, said, said.expected(policy.families), run.at)
