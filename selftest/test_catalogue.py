@@ -22,12 +22,12 @@ OUTCOMES = {"failed", "warned"}
 
 
 def declared() -> Iterator[tuple[str, str, str]]:
-    """(check, fault, outcome) of every fault, as the lab itself has it; of an unreachable host, the login alone."""
+    """(check, fault, outcome) of every fault, as the lab itself has it; of what makes all else unknown, that alone."""
     for found in iter_modules(faults.__path__):
         for name, value in vars(import_module(f"{faults.__name__}.{found.name}")).items():
             if callable(getattr(value, "turns", None)):
                 turns = value.turns()
-                whole = "reachable.login" not in turns
+                whole = turns.keys().isdisjoint(catalogue.TELLS.values())
                 yield from ((check, name, how) for check, how in turns.items() if whole or how in OUTCOMES)
 
 

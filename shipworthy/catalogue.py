@@ -44,6 +44,10 @@ proved as far as the reading only, on recorded trees in selftest/cases.
 """
 
 
+TELLS: Mapping[str, str] = {"unreachable": "reachable.login", "NONE_SHOWN": "certificates.handshake"}
+"""The check that fails by a fault that makes others errors, by what the lab calls the latter."""
+
+
 @dataclass(frozen=True)
 class Proof:
     """A fault that turns a check: its name, what it says of itself, what the check comes to."""
@@ -90,13 +94,13 @@ def proofs(folder: Path) -> dict[str, list[Proof]]:
 
 
 def _turns(function: ast.FunctionDef) -> Mapping[str, str]:
-    """What `@fault(turns=…)` says above a function; of a host that cannot be reached, the login alone is told."""
+    """What `@fault(turns=…)` says above a function; of what makes all else unknown, the check alone that tells it."""
     for decorator in function.decorator_list:
         match decorator:
             case ast.Call(func=ast.Name(id="fault"), keywords=[ast.keyword(arg="turns", value=ast.Dict() as turns)]):
                 return dict(ast.literal_eval(turns))
-            case ast.Call(func=ast.Name(id="fault"), keywords=[ast.keyword(value=ast.Name(id="unreachable"))]):
-                return {"reachable.login": "failed"}
+            case ast.Call(func=ast.Name(id="fault"), keywords=[ast.keyword(value=ast.Name(id=name))]) if name in TELLS:
+                return {TELLS[name]: "failed"}
     return {}
 
 
