@@ -298,7 +298,7 @@ def test_certificate_files_are_in_date(
 def test_key_files_are_private(item: Item[CertificateFile], certificates: Certificates) -> None:
     """The private key may be read by those alone who must: its mode and its owner are as declared.
 
-    The key itself is never read.
+    No key leaves its host.
     Why: who has read it can be the server, until the certificate is revoked.
     Look: `ls -lL KEY`; what wrote it (the ACME client, configuration management) with which umask.
     """
