@@ -19,7 +19,7 @@ from shipworthy.probes.parts.stale import parse_libraries
 from shipworthy.probes.parts.stats import parse_stat
 from shipworthy.probes.parts.stuck import parse_switches
 from shipworthy.probes.parts.units import parse_span, parse_units
-from shipworthy.probes.parts.users import parse_passwd
+from shipworthy.probes.parts.users import parse_names
 from shipworthy.probes.runtime.errors import ParseError
 
 SHOWN = "".join(f"{name}={value}\n" for name, value in UNIT.items())
@@ -56,7 +56,7 @@ def test_damage_is_understood_or_refused_in_words(name: str, data: st.DataObject
 
 @given(st.text())
 def test_what_is_never_refused(text: str) -> None:
-    parse_passwd(text)
+    parse_names(text, "passwd")
     parse_libraries(text.encode("utf-8", "surrogatepass").split(b"\n"))
     assert reports_in([Line(1.0, text)], 2.0) == []
 
@@ -111,4 +111,4 @@ def test_libraries_are_what_code_was_mapped_of() -> None:
 
 def test_passwd_has_names_for_numbers() -> None:
     text = "root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/root:/bin/sh\n+::::::\n# a line\nada:x:1000:1000:::\n"
-    assert parse_passwd(text) == {"0": "root", "1000": "ada"}
+    assert parse_names(text, "passwd") == {"0": "root", "1000": "ada"}

@@ -19,7 +19,6 @@ from selftest.chains import pki
 from shipworthy.probes.parts import trust_store
 from shipworthy.probes.parts.trust_store import matching, read_store
 
-DAMAGED = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 ROOT = pki.root(subject="CN=the root,O=Example")
 ELDER = pki.root(subject="CN=the elder")
 CROSS = pki.issue(ROOT.subject, ROOT.key, ELDER, [pki.basic(ca=True)])

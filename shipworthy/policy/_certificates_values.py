@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from shipworthy.policy._dns_items import ascii_name, refuse
+from shipworthy.probes.parts.globs import is_glob
 from shipworthy.probes.parts.peers import is_metadata
 
 MOST = 100
@@ -20,7 +21,6 @@ LONGEST_PATH = 4095
 STORES = frozenset({"here", "host"})
 """Words for the system's own trust store."""
 _PLACE = re.compile(r"(?:\[(?P<literal>[^\[\]]*)\]|(?P<host>[^\[\]:]*)):(?P<port>[0-9]{1,5})", re.ASCII)
-_GLOB = frozenset("*?[")
 _BROADCAST = ipaddress.ip_address("255.255.255.255")
 _MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
 
@@ -45,11 +45,6 @@ def host_and_port(place: str) -> tuple[str, int]:
     """Of a `Place` in its one form: the host without brackets."""
     host, _, port = place.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def is_glob(path: str) -> bool:
-    """Whether it stands for whatever is found."""
-    return not _GLOB.isdisjoint(path)
 
 
 def _place(text: str) -> str:

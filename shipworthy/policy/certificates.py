@@ -13,12 +13,13 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shipworthy.policy._certificates_items import Certificate, CertificateFile
-from shipworthy.policy._certificates_values import is_glob, path_of
+from shipworthy.policy._certificates_values import path_of
 from shipworthy.policy._dns_items import refuse
 from shipworthy.policy.language.form import WHOLE_ERROR
 from shipworthy.policy.language.limit import Limit
 from shipworthy.policy.language.subject import Items, SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import PERCENT, SECONDS
+from shipworthy.probes.parts.globs import is_glob
 
 if TYPE_CHECKING:
     from shipworthy.probes.certificates import Question, Request

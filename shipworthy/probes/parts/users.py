@@ -24,11 +24,6 @@ def group_name(machine: Machine, gid: int) -> str:
     return _name(machine, "group", gid)
 
 
-def parse_passwd(text: str) -> Dict[str, str]:
-    """Names by numbers; lines that are no user's, such as NIS's `+`, are left out."""
-    return _parse(text, _FIELDS["passwd"])
-
-
 def _name(machine: Machine, table: str, number: int) -> str:
     known: Dict[str, str] = machine.once(table, lambda: _local(machine, table))
     text = str(number)
@@ -37,18 +32,19 @@ def _name(machine: Machine, table: str, number: int) -> str:
     return machine.once("{} {}".format(table, text), lambda: _from_directory(machine, table, text))
 
 
-def _parse(text: str, fields: int) -> Dict[str, str]:
+def parse_names(text: str, table: str) -> Dict[str, str]:
+    """Names by numbers, of passwd or group; lines that are none of its, such as NIS's `+`, are left out."""
     found: Dict[str, str] = {}
     for line in text.split("\n"):
         values = line.split(":")
-        if len(values) == fields and values[2].isdigit():
+        if len(values) == _FIELDS[table] and values[2].isdigit():
             found.setdefault(values[2], values[0])
     return found
 
 
 def _local(machine: Machine, table: str) -> Dict[str, str]:
     try:
-        return _parse(machine.read("/etc/" + table), _FIELDS[table])
+        return parse_names(machine.read("/etc/" + table), table)
     except OSError:
         return {}
 
@@ -58,4 +54,4 @@ def _from_directory(machine: Machine, table: str, number: str) -> str:
         done = machine.run(["getent", table, number], _SECONDS)
     except (Abandoned, NotSeen):
         return number
-    return _parse(done.stdout.decode("utf-8", "surrogateescape"), _FIELDS[table]).get(number, number)
+    return parse_names(done.stdout.decode("utf-8", "surrogateescape"), table).get(number, number)
