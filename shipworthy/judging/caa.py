@@ -162,7 +162,7 @@ def judged(shown: Shown, said: Policy, answers: Answers) -> Judged:
     forbidden: list[tuple[Spot, str]] = []
     unknown: list[tuple[Spot, str]] = []
     records: dict[str, None] = {}
-    for spot in shown.mains:
+    for spot in shown.own:
         if (leaf := shown.chain(spot).leaf) is None:
             continue
         wildcard = is_by_wildcard(leaf, said.caa_name)

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 
 from shipworthy.errors import NotMeasured
+from shipworthy.judging import keys
 from shipworthy.judging.chains import day, read, serial
 from shipworthy.judging.shown import Fault, Shown, gathered
 from shipworthy.judging.wording import first_of
@@ -159,15 +160,30 @@ def _unfit(certificate: Certificate) -> str:
 
 
 def not_reloaded(shown: Shown, files: Sequence[File]) -> list[Fault]:
-    """Places that serve another leaf than is on disk."""
+    """Places that serve another leaf than is on disk; raises NotMeasured where it may be one that they do not show.
+
+    Of a server with a certificate for each kind of key, that of a kind which is not on disk is another file's.
+    """
     disk = _firsts(files)
     on_disk = first_of([f"{each.path} has {_short(each.certificate)}" for each in disk], most=2)
     ders = {each.certificate.der for each in disk}
-    return gathered(
-        (spot, f"{_short(chain.leaf)} is served, and {on_disk}")
-        for spot, chain in shown.chains()
-        if chain.leaf and chain.leaf.der not in ders
-    )
+    kinds = list(dict.fromkeys(each.certificate.kind_of_key for each in disk))
+    found, unknown = [], []
+    for spot, chain in shown.chains():
+        if chain.leaf is None or chain.leaf.der in ders:
+            continue
+        kind, at_address = chain.leaf.kind_of_key, keys.shown(spot.seen)
+        if kind in kinds or not all((kind, *kinds)):
+            found.append((spot, f"{_short(chain.leaf)} is served, and {on_disk}"))
+        elif kind in at_address and not at_address.isdisjoint(kinds):
+            continue
+        elif reasons := [why for each, why in keys.unknown(spot.seen).items() if each in kinds]:
+            unknown.append((spot, f"whether an {kinds[0]} certificate is served is not known: {reasons[0]}"))
+        else:
+            found.append((spot, f"no {' or '.join(kinds)} certificate is served, and {on_disk}"))
+    if unknown and not found:
+        raise NotMeasured(shown.line(gathered(unknown)))
+    return gathered(found)
 
 
 def _firsts(files: Iterable[File]) -> list[Held]:

@@ -34,10 +34,11 @@ def evidence(where: str, chain: Chain, command: str) -> Iterator[str]:
     yield command
 
 
-def command_for(endpoint: Endpoint, address: str, server_name: str) -> str:
-    """What shows the same to a person."""
+def command_for(endpoint: Endpoint, address: str, server_name: str, key: str = "") -> str:
+    """What shows the same to a person. `key`: the only kind of key that is offered."""
     words = ["openssl", "s_client", "-connect", written_endpoint(address, endpoint.port)]
     words += ["-servername", server_name] if _is_name(server_name) else ["-noservername"]
+    words += ["-no_tls1_3", "-cipher", f"a{key}:@SECLEVEL=0"] if key else []
     words += ["-showcerts", *(["-starttls", endpoint.starttls] if endpoint.starttls else [])]
     return f"{shlex.join(words)} </dev/null"
 

@@ -30,10 +30,10 @@ _OUR_OWN = ("no route", "not met", "not kept", "not asked", "OpenSSL here: ", "t
 
 @dataclass(frozen=True)
 class Spot:
-    """One address, as clients meet it that send one server name."""
+    """One address, as clients meet it that send one server name, or know one kind of key alone."""
 
     where: str
-    """As messages call it: `10.0.0.1`, `10.0.0.1 as api.example.org`, `10.0.0.1 without a name`."""
+    """As messages call it: `10.0.0.1`, `10.0.0.1 as api.example.org`, `10.0.0.1 without a name`, `10.0.0.1 by RSA`."""
     endpoint: Endpoint
     seen: Seen = field(repr=False)
     server_name: str
@@ -41,6 +41,8 @@ class Spot:
     served: tuple[str, ...] = field(repr=False)
     is_main: bool
     """It was met under the endpoint's own name: protocols, staples and so on are known of it."""
+    key: str = ""
+    """The only kind of key that was offered; empty where both were."""
 
 
 def is_our_own(error: str) -> bool:
@@ -89,6 +91,11 @@ class Shown:
     def mains(self) -> list[Spot]:
         """Of the places that showed one, those under the certificate's own name."""
         return [spot for spot in self.showing if spot.is_main]
+
+    @property
+    def own(self) -> list[Spot]:
+        """The same, and what is shown there for one kind of key alone."""
+        return [spot for spot in self.showing if spot.is_main or spot.key]
 
     def chain(self, spot: Spot) -> Chain:
         """What a place showed, judged; raises NotMeasured where what is stored of it is garbled."""
@@ -140,7 +147,7 @@ class Shown:
         for spot in (spot for fault in faults for spot in fault.spots):
             told.setdefault(spot.served or (spot.error, spot.where), spot)
         for spot in list(told.values())[:_CHAINS_TOLD]:
-            command = evidence.command_for(spot.endpoint, spot.seen.address, spot.server_name)
+            command = evidence.command_for(spot.endpoint, spot.seen.address, spot.server_name, spot.key)
             lines += evidence.evidence(spot.where, self.chain(spot), command) if spot.served else [command]
         return lines
 
@@ -197,9 +204,12 @@ def _spots(endpoint: Endpoint, seen: Seen, *, ports: bool) -> Iterator[Spot]:
     where = written_endpoint(seen.address, endpoint.port) if ports else seen.address
     yield Spot(where, endpoint, seen, endpoint.server_name, seen.error, tuple(seen.chain), is_main=True)
     for other in seen.others:
+        if other.key and not (other.chain or is_our_own(other.error)):
+            continue  # it has no second certificate
         also = f"as {other.server_name}" if other.server_name else "without a name"
-        served = tuple(other.chain)
-        yield Spot(f"{where} {also}", endpoint, seen, other.server_name, other.error, served, is_main=False)
+        also = f"by {other.key}" if other.key else also
+        served, name = tuple(other.chain), other.server_name
+        yield Spot(f"{where} {also}", endpoint, seen, name, other.error, served, is_main=False, key=other.key)
 
 
 def _absence(endpoint: Endpoint, seen: Seen) -> str:

@@ -75,6 +75,8 @@ class Way(NamedTuple):
     alpn: tuple[str, ...] = ()
     version: str = ""
     """The only one that is offered; every one where it is empty."""
+    key: str = ""
+    """The only kind of key that is offered, which cannot be said in TLS 1.3: that is not offered then."""
 
 
 @dataclass
@@ -145,7 +147,7 @@ def _speak(stream: Stream, way: Way, until: float) -> None:
 
 
 def _shake(stream: Stream, way: Way, until: float, seen: Handshake) -> None:
-    connection = SSL.Connection(_context(way.version, way.alpn))
+    connection = SSL.Connection(_context(way.version, way.alpn, way.key))
     connection.set_app_data(seen)
     if name := _indicated(way.server_name):
         connection.set_tlsext_host_name(name)
@@ -224,12 +226,13 @@ def _indicated(server_name: str) -> bytes:
 
 
 @lru_cache(64)
-def _context(version: str, alpn: tuple[str, ...]) -> SSL.Context:
+def _context(version: str, alpn: tuple[str, ...], key: str) -> SSL.Context:
     """What is offered. Old protocols need security level 0, without which OpenSSL refuses them by itself."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(_VERSIONS[version or "TLSv1"])
-    context.set_max_proto_version(_VERSIONS[version or "TLSv1.3"])
-    context.set_cipher_list(b"ALL:@SECLEVEL=0" if version else b"DEFAULT:@SECLEVEL=0")
+    context.set_max_proto_version(_VERSIONS[version or ("TLSv1.2" if key else "TLSv1.3")])
+    ciphers = f"a{key}:!eNULL" if key else "ALL" if version else "DEFAULT"
+    context.set_cipher_list(f"{ciphers}:@SECLEVEL=0".encode("ascii"))
     context.set_options(SSL.OP_LEGACY_SERVER_CONNECT)
     context.set_verify(SSL.VERIFY_NONE)
     context.set_info_callback(_note)

@@ -14,9 +14,10 @@ from concurrent.futures import Future
 from threading import Event
 from typing import NamedTuple
 
+from shipworthy.vantage.chain.certificate import read
 from shipworthy.vantage.crew import Crew
 from shipworthy.vantage.handshake import Handshake, Way, shake
-from shipworthy.vantage.meeting import Endpoint, Place, Resolved, Seen, Served, Tried
+from shipworthy.vantage.meeting import KEYS, Endpoint, Place, Resolved, Seen, Served, Tried
 from shipworthy.vantage.names import family_of, usable_addresses
 
 FAMILIES = ("ipv4", "ipv6")
@@ -140,7 +141,21 @@ class _Meetings:
             for name in endpoint.also_named
             for shaken in [self._shake(endpoint, address, way._replace(server_name=name))]
         ]
-        return seen._replace(tried=tried, others=others)
+        return seen._replace(tried=tried, others=others + self._by_other_key(endpoint, address, way, first))
+
+    def _by_other_key(self, endpoint: Endpoint, address: str, way: Way, first: Handshake) -> list[Served]:
+        """What a server with two certificates shows to clients that know the other kind of key alone.
+
+        MySQL's, which blocks clients that hang up on it, and has one certificate, is asked only where it is anyway.
+        """
+        kind = _kind_of_key(first.chain)
+        if not kind or (endpoint.starttls == "mysql" and not endpoint.versions):
+            return []
+        (other,) = set(KEYS) - {kind}
+        shaken = self._shake(endpoint, address, way._replace(key=other))
+        is_late = shaken.timed_out and time.monotonic() >= self._until
+        chain = _text(shaken.chain) if _kind_of_key(shaken.chain) == other else []
+        return [Served(endpoint.server_name, chain, _NOT_MET if is_late else shaken.error, other)]
 
     def _shake(self, endpoint: Endpoint, address: str, way: Way) -> Handshake:
         now = time.monotonic()
@@ -167,6 +182,14 @@ def _tried(version: str, shaken: Handshake) -> Tried:
         return Tried(version, True, shaken.error)
     is_known = shaken.begun and not shaken.timed_out
     return Tried(version, False if is_known else None, shaken.error)
+
+
+def _kind_of_key(chain: list[bytes]) -> str:
+    """The leaf's; empty where it cannot be read."""
+    try:
+        return read(chain[0]).kind_of_key if chain else ""
+    except ValueError:
+        return ""
 
 
 def _text(ders: Iterable[bytes]) -> list[str]:

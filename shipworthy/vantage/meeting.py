@@ -13,6 +13,8 @@ RUNGS = ("resolve", "tcp", "starttls", "tls")
 """What has to go well, one after the other."""
 VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 """Protocol versions, in OpenSSL's words."""
+KEYS = ("RSA", "ECDSA")
+"""Kinds of keys by which servers prove themselves, in the words of TLS; the second stands for EdDSA too."""
 
 
 class Endpoint(NamedTuple):
@@ -48,11 +50,18 @@ class Tried(NamedTuple):
 
 
 class Served(NamedTuple):
-    """What is served under another server name."""
+    """What is served to other clients: under another server name, or to those that know one kind of key alone."""
 
     server_name: str
     chain: list[str]
+    """Empty where there is none; of a kind of key, also where there is none of that kind."""
     error: str
+    key: str = ""
+    """Of `KEYS`: the only one that was offered, in TLS 1.2 and below; empty where both were.
+
+    Of TLS 1.3 nothing is known by it: there it is the signature algorithms that tell, which pyOpenSSL always offers
+    all, and a server that speaks nothing else cannot be asked.
+    """
 
 
 class Seen(NamedTuple):

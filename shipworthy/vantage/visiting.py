@@ -19,7 +19,7 @@ from shipworthy.vantage.chain.certificate import read
 from shipworthy.vantage.connecting import Unreached
 from shipworthy.vantage.crew import Crew
 from shipworthy.vantage.meet import meet
-from shipworthy.vantage.meeting import Asked, Met, Place, Resolved, Seen, Served, Store, Stream, Wanted
+from shipworthy.vantage.meeting import Asked, Met, Place, Resolved, Seen, Store, Stream, Wanted
 
 ReadStore = Callable[[str, Collection[bytes]], tuple[str, int, list[str], str]]
 """Of a path (empty for the system's own) and issuers, names in DER, what `Store` has: roots in base64."""
@@ -83,10 +83,10 @@ class _Room:
         self._refused = 0
 
     def seen(self, one: Seen) -> Seen:
-        texts = [*one.chain, one.staple, *one.client_authorities, *(text for each in one.others for text in each.chain)]
+        texts = {*one.chain, one.staple, *one.client_authorities, *(text for each in one.others for text in each.chain)}
         if self._takes(texts):
             return one
-        others = [Served(each.server_name, [], each.error or self._full) for each in one.others]
+        others = [each._replace(chain=[], error=each.error or self._full) for each in one.others]
         return one._replace(chain=[], staple="", client_authorities=[], others=others, error=one.error or self._full)
 
     def store(self, one: Store) -> Store:

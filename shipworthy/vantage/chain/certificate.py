@@ -11,9 +11,16 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import NameOID, PublicKeyAlgorithmOID
 from OpenSSL import crypto
 
+_KINDS = {
+    PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5: "RSA",
+    PublicKeyAlgorithmOID.RSASSA_PSS: "RSA",
+    PublicKeyAlgorithmOID.EC_PUBLIC_KEY: "ECDSA",
+    PublicKeyAlgorithmOID.ED25519: "ECDSA",
+    PublicKeyAlgorithmOID.ED448: "ECDSA",
+}
 Value = TypeVar("Value", bound=x509.ExtensionType)
 
 _UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
@@ -86,6 +93,11 @@ class Certificate:
         begin, _ = _content(self.key, 0)
         bits, size = _content(self.key, sum(_content(self.key, begin)))
         return self.key[bits + 1 : bits + size]
+
+    @property
+    def kind_of_key(self) -> str:
+        """`RSA` or `ECDSA`, by which servers prove themselves with it in TLS 1.2; empty for any other."""
+        return _KINDS.get(self.parsed.public_key_algorithm_oid, "")
 
     @property
     def is_self_issued(self) -> bool:
