@@ -1,8 +1,8 @@
 """Five hundred endpoints, each with its own certificate: what it takes to meet and to judge them, in one process.
 
 In: a directory. Out: `Judged`. nginx serves them on loopback addresses, and lists of the revoked; what is measured is
-all that a run does for them from here: handshakes, every protocol version by itself, without SNI, the trust store, the
-lists, and each chain's judgement. `python -m bench.certificates DIRECTORY` is the half that does it.
+all that a run does for them from here: handshakes, every protocol version by itself, without SNI, by RSA alone, the
+trust store, the lists, and each chain's judgement. `python -m bench.certificates DIRECTORY` is the half that does it.
 """
 
 from __future__ import annotations

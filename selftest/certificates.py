@@ -9,11 +9,13 @@ In: chains by address, what policy says. Out: a `Met`, as a vantage would have f
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from selftest import judged
 from selftest.chains import pki
@@ -48,6 +50,9 @@ def living(days: float, left: timedelta, **fields: Any) -> Issued:
 
 
 LEAF = leaf()
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+BY_RSA = leaf(key=RSA_KEY, serial=0xD4)
+"""The same for clients that know RSA alone."""
 CHAIN = (LEAF, ISSUING)
 
 
@@ -73,6 +78,8 @@ class Place:
     tried: Sequence[tuple[str, bool | None]] = MODERN
     others: Mapping[str, Sequence[Issued | bytes] | str] = field(default_factory=dict)
     """What is shown under other server names, if not the same; a text is the error."""
+    by_key: tuple[str, Sequence[Issued | bytes] | str] | None = None
+    """A kind of key, and what is shown to who knows it alone; a text is the error."""
 
     def seen(self, address: str, endpoint: Endpoint) -> Seen:
         """As a vantage would find it."""
@@ -88,8 +95,14 @@ class Place:
             staple=text(self.staple) if self.staple else "",
             asks_for_certificate=self.asks,
             tried=[Tried(version, taken, _words(taken)) for version, taken in self.tried if endpoint.versions],
-            others=[self._under(name, own) for name in endpoint.also_named],
+            others=[*(self._under(name, own) for name in endpoint.also_named), *self._by_key(endpoint)],
         )
+
+    def _by_key(self, endpoint: Endpoint) -> Iterator[Served]:
+        if self.by_key:
+            key, shown = self.by_key
+            chain, error = ([], shown) if isinstance(shown, str) else ([_kept(each) for each in shown], "")
+            yield Served(endpoint.server_name, chain, error, key)
 
     def _under(self, name: str, own: list[str]) -> Served:
         shown = self.others.get(name)
@@ -107,6 +120,11 @@ def _words(taken: bool | None) -> str:
 
 
 WELL = Place()
+DUAL = Place(by_key=("RSA", (BY_RSA, ISSUING)))
+NO_RSA = Place(by_key=("RSA", "alert handshake_failure"))
+ONLY_NEW = Place(by_key=("RSA", "alert protocol_version"))
+"""TLS 1.3 alone is spoken."""
+NOT_ASKED = Place(by_key=("RSA", "not met: the time was up"))
 
 
 @dataclass(frozen=True)

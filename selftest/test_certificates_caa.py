@@ -209,6 +209,12 @@ CAA = {
         World({NAME: {V4: Place((BY_LE, LE)), V6: Place((BY_SECTIGO, SECTIGO))}}),
         given={"caa_answers": answers({PARENT: [PERMITTED]})},
     ),
+    "another has issued the second one": Case(
+        "failed",
+        f"www: CAA of {PARENT} permits letsencrypt.org, and Sectigo Limited has issued it, only at fd00::1 by RSA",
+        World({NAME: {V4: Place((BY_LE, LE)), V6: Place((BY_LE, LE), by_key=("RSA", (BY_SECTIGO, SECTIGO)))}}),
+        given={"caa_answers": answers({PARENT: [PERMITTED]})},
+    ),
     "not asked": Case(
         "error",
         f"{NAME} CAA was not asked for in this run",

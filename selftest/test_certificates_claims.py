@@ -20,8 +20,12 @@ from selftest.certificates import (
     LEAF,
     MODERN,
     NAME,
+    NO_RSA,
+    NOT_ASKED,
+    ONLY_NEW,
     OTHER_ROOT,
     ROOT,
+    RSA_KEY,
     SECOND,
     V4,
     V6,
@@ -48,6 +52,13 @@ SILENT = Place(error="no answer within 5 s", rung="tcp")
 NO_ROUTE = Place(error="no route", rung="tcp")
 PLAIN = Place(error="speaks no TLS: plain text '220 mail'")
 ASKING = Place(asks=True)
+
+
+def by_rsa(**fields: Any) -> Place:
+    """A right certificate, and another of the same issuer for clients that know RSA alone."""
+    return Place(by_key=("RSA", (leaf(**{"key": RSA_KEY, **fields}), ISSUING)))
+
+
 TURNED_AWAY = Place((LEAF, ISSUING), error="alert handshake_failure", asks=True)
 NONE = "no certificate was shown: refused; see certificates.handshake"
 NOBODY = everywhere(Place(error="refused", rung="tcp"))
@@ -101,6 +112,11 @@ HANDSHAKE = {
         World({V6: {V6: Place(error="refused", rung="tcp")}}),
         {"connect": f"[{V6}]:443"},
         families=("ipv4",),
+    ),
+    "it has no second certificate": Case("passed", "", everywhere(NO_RSA)),
+    "it cannot be asked for a second one": Case("passed", "", everywhere(ONLY_NEW)),
+    "it was not asked for a second one": Case(
+        "error", "www: not met: the time was up, only at fd00::1 by RSA", at_one(NOT_ASKED)
     ),
     "no route from here": Case("error", "www: no route, only at fd00::1", at_one(NO_ROUTE)),
     "no route to one, and the other is silent": Case(
@@ -200,6 +216,11 @@ IN_DATE = {
         "failed",
         f"www: CN={NAME} expired on 2026-11-25 11:59:59 UTC, at 10.0.0.1 and 1 more",
         served(EXPIRED, ISSUING),
+    ),
+    "the second one": Case(
+        "failed",
+        f"www: CN={NAME} expired on 2026-11-25 11:59:59 UTC, only at fd00::1 by RSA",
+        at_one(by_rsa(end=AT - SECOND)),
     ),
     "told another day": Case(
         "failed", f"www: CN={NAME} expired on 2027-01-01 00:00:00 UTC, at 10.0.0.1 and 1 more", after=60 * DAY
@@ -455,6 +476,11 @@ NAMES = {
 }  # fmt: skip
 STRENGTH = {
     "strong": Case("passed", ""),
+    "a second key of 1024 bits": Case(
+        "failed",
+        f"www: CN={NAME} has an RSA key of 1024 bits, at least 2048 are needed, only at fd00::1 by RSA",
+        at_one(by_rsa(key=rsa_key(1024))),
+    ),
     "RSA of 2048 bits": Case("passed", "", served(leaf(key=rsa_key(2048)), ISSUING)),
     "RSA of 1024 bits": Case(
         "failed",
@@ -629,6 +655,12 @@ ISSUER = {
         "www: its issuer is CN=issuing,O=Example Trust, not Let's Encrypt, at 10.0.0.1 and 1 more",
         said={"issuer": "Let's Encrypt"},
     ),
+    "another has issued the second one": Case(
+        "failed",
+        "www: its issuer is CN=stranger, not issuing, only at fd00::1 by RSA",
+        at_one(Place(by_key=("RSA", (leaf(by=STRANGER, key=RSA_KEY), STRANGER)))),
+        {"issuer": "issuing"},
+    ),
     "another at one": Case(
         "failed",
         "www: its issuer is CN=stranger, not issuing, only at fd00::1",
@@ -714,6 +746,14 @@ def test_evidence_is_what_a_person_needs() -> None:
 def test_the_command_sends_no_name_where_clients_send_none(said: dict[str, object], world: World) -> None:
     evidence = concluded("test_certificate_is_in_date", Case("failed", "", world, said)).evidence
     assert evidence[-1] == "openssl s_client -connect '[fd00::1]:443' -noservername -showcerts </dev/null"
+
+
+def test_the_command_knows_no_other_kind_of_key_where_clients_do_not() -> None:
+    case = Case("failed", "", at_one(by_rsa(end=AT - SECOND)))
+    assert concluded("test_certificate_is_in_date", case).evidence[-1] == (
+        f"openssl s_client -connect '[fd00::1]:443' -servername {NAME} -no_tls1_3 -cipher aRSA:@SECLEVEL=0 -showcerts "
+        "</dev/null"
+    )
 
 
 def test_it_is_told_when_it_will_expire() -> None:

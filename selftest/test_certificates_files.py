@@ -14,12 +14,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 from selftest import judged
 from selftest.certificates import (
     AT,
+    BY_RSA,
     CHAIN,
     DAY,
+    DUAL,
     ISSUING,
     LEAF,
     NAME,
+    NO_RSA,
+    NOT_ASKED,
+    ONLY_NEW,
     ROOT,
+    RSA_KEY,
     SECOND,
     V4,
     V6,
@@ -27,6 +33,7 @@ from selftest.certificates import (
     Place,
     World,
     at_one,
+    everywhere,
     leaf,
     living,
     served,
@@ -62,6 +69,8 @@ class Case:
     name: str = PATH
     world: World | None = None
     """Where it is served."""
+    site: Mapping[str, Any] = field(default_factory=dict)
+    """Of the certificate that is served."""
     reading: Certificates | None = None
 
 
@@ -73,7 +82,7 @@ def concluded(check: str, case: Case, ends: Ends | None = None) -> Judged:
     item, now = Item(case.name, policy.certificates.files[case.name]), AT + case.after
     given: dict[str, Any] = {"item": item, "policy": policy, "certificates": reading, "now": now}
     try:
-        given["served"] = served_of(Served("", "", case.world or World(), after=case.after))
+        given["served"] = served_of(Served("", "", case.world or World(), case.site, after=case.after))
     except NotMeasured as error:
         return decide(error, [], today=now.date())
     return judged.judge("certificates", check, horizon=ends or Ends(), **given)
@@ -247,6 +256,7 @@ CLIENT = {
 CLIENT = {name: Case(each.outcome, each.message, each.files, TO_LOG_IN) for name, each in CLIENT.items()}
 RENEWED = leaf(serial=0xB2, end=AT + 80 * DAY)
 OLD_SERVED = f"www: serial A1 until 2027-01-01 is served, and {PATH} has serial B2 until 2027-02-13"
+RENEWED_RSA = leaf(serial=0xE5, end=AT + 10 * DAY, key=RSA_KEY)
 RELOADED = {
     "the same": Case("passed", ""),
     "without its chain": Case("passed", "", [file(LEAF)]),
@@ -255,6 +265,57 @@ RELOADED = {
         "failed", f"{OLD_SERVED}, only at 10.0.0.1", [file(RENEWED)], world=at_one(Place((RENEWED, ISSUING)))
     ),
     "another chain is the same": Case("passed", "", world=served(LEAF)),
+    "the ECDSA one of two": Case("passed", "", world=everywhere(DUAL)),
+    "the RSA one of two": Case("passed", "", [file(BY_RSA, ISSUING)], world=everywhere(DUAL)),
+    "the RSA one of two, without a name": Case(
+        "passed", "", [file(BY_RSA)], world=everywhere(DUAL), site={"without_name": True}
+    ),
+    "both of two": Case(
+        "passed", "", [file(LEAF), file(BY_RSA, path="/etc/ssl/b.pem")], name="/etc/ssl/*.pem", world=everywhere(DUAL)
+    ),
+    "the RSA one is renewed, and not reloaded": Case(
+        "failed",
+        f"www: serial D4 until 2027-01-01 is served, and {PATH} has serial E5 until 2026-12-05, "
+        "only at 10.0.0.1 by RSA, fd00::1 by RSA",
+        [file(RENEWED_RSA)],
+        world=everywhere(DUAL),
+    ),
+    "the RSA one is not served": Case(
+        "failed",
+        f"www: no RSA certificate is served, and {PATH} has serial D4 until 2027-01-01, at 10.0.0.1 and 1 more",
+        [file(BY_RSA)],
+        world=everywhere(NO_RSA),
+    ),
+    "the RSA one is served at one": Case(
+        "failed",
+        f"www: no RSA certificate is served, and {PATH} has serial D4 until 2027-01-01, only at fd00::1",
+        [file(BY_RSA)],
+        world=World({NAME: {V4: DUAL, V6: NO_RSA}}),
+    ),
+    "of another kind, in a run in which none was asked for": Case(
+        "failed",
+        f"www: no RSA certificate is served, and {PATH} has serial D4 until 2027-01-01, at 10.0.0.1 and 1 more",
+        [file(BY_RSA)],
+    ),
+    "another kind is served without a name": Case(
+        "failed",
+        f"www: no ECDSA certificate is served, and {PATH} has serial A1 until 2027-01-01, "
+        "only at 10.0.0.1 without a name, fd00::1 without a name",
+        world=everywhere(Place(others={"": (BY_RSA, ISSUING)})),
+        site={"without_name": True},
+    ),
+    "whether the RSA one is served is not to be seen": Case(
+        "error",
+        "www: whether an RSA certificate is served is not known: it speaks TLS 1.3 alone, at 10.0.0.1 and 1 more",
+        [file(BY_RSA)],
+        world=everywhere(ONLY_NEW),
+    ),
+    "whether the RSA one is served was not seen": Case(
+        "error",
+        "www: whether an RSA certificate is served is not known: not met: the time was up, only at fd00::1",
+        [file(BY_RSA)],
+        world=World({NAME: {V4: DUAL, V6: NOT_ASKED}}),
+    ),
     "the leaf is not the first": Case(
         "failed",
         f"www: serial A1 until 2027-01-01 is served, and {PATH} has serial "

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from selftest.certificates import (
     AT,
+    BY_RSA,
     DAY,
+    DUAL,
     ISSUING,
     ITEM,
     LEAF,
     NAME,
+    NO_RSA,
+    NOT_ASKED,
+    ONLY_NEW,
+    RSA_KEY,
     V4,
     V6,
     WELL,
@@ -36,12 +43,19 @@ THIRD = leaf(serial=0xC3, end=AT + 20 * DAY)
 BACKENDS: dict[str, Any] = {"backends": ["10.0.0.2:443"]}
 REFUSED = Place(error="refused", rung="tcp")
 HAS_OLD = Place((OLD, ISSUING))
+OLD_RSA = leaf(serial=0xE5, end=AT + 10 * DAY, key=RSA_KEY)
+HAS_OLD_RSA = Place(by_key=("RSA", (OLD_RSA, ISSUING)))
+RSA_ALONE = Place((BY_RSA, ISSUING), by_key=("ECDSA", "alert handshake_failure"))
 
 
 def short(issued: Issued) -> str:
-    serial, until = {LEAF.der: ("A1", "2027-01-01"), OLD.der: ("B2", "2026-12-05"), THIRD.der: ("C3", "2026-12-15")}[
-        issued.der
-    ]
+    serial, until = {
+        LEAF.der: ("A1", "2027-01-01"),
+        OLD.der: ("B2", "2026-12-05"),
+        THIRD.der: ("C3", "2026-12-15"),
+        BY_RSA.der: ("D4", "2027-01-01"),
+        OLD_RSA.der: ("E5", "2026-12-05"),
+    }[issued.der]
     return f"serial {serial}, until {until}, SHA-256 {fingerprint(issued)[:8]}"
 
 
@@ -142,6 +156,59 @@ SAME = {
         "failed",
         f"www: 10.0.0.1 shows {short(LEAF)}; fd00::1 shows {short(OLD)}",
         given=sighted(at_one(HAS_OLD), missing={"db7": "connect: refused"}),
+    ),
+    "two kinds of keys": Case("passed", "", given=sighted(World({NAME: {V4: DUAL, V6: DUAL}}))),
+    "two kinds, and RSA first": Case(
+        "passed",
+        "",
+        given=sighted(places(a1=DUAL, a2=Place((BY_RSA, ISSUING), by_key=("ECDSA", (LEAF, ISSUING))))),
+    ),
+    "two kinds at one place": Case("skipped", "fewer than two places show one", given=sighted(places(a1=DUAL))),
+    "two kinds, and names": Case("passed", "", given=sighted(places(a1=DUAL), without_name=True)),
+    "one of them is odd": Case(
+        "failed",
+        f"www: 10.0.0.3 by RSA shows {short(OLD_RSA)}; the other 2 show {short(BY_RSA)}",
+        given=sighted(places(a1=DUAL, a2=DUAL, a3=HAS_OLD_RSA)),
+    ),
+    "both are odd": Case(
+        "failed",
+        f"www: 10.0.0.3 shows {short(OLD)}; the other 2 show {short(LEAF)}; "
+        f"10.0.0.3 by RSA shows {short(OLD_RSA)}; the other 2 show {short(BY_RSA)}",
+        given=sighted(places(a1=DUAL, a2=DUAL, a3=replace(HAS_OLD_RSA, chain=(OLD, ISSUING)))),
+    ),
+    "one has no second one": Case(
+        "failed",
+        f"www: 10.0.0.3 shows no RSA certificate; the other 2 show {short(BY_RSA)}",
+        given=sighted(places(a1=DUAL, a2=DUAL, a3=NO_RSA)),
+    ),
+    "one alone has a second one": Case(
+        "failed",
+        f"www: 10.0.0.1 by RSA shows {short(BY_RSA)}; the other 2 show no RSA certificate",
+        given=sighted(places(a1=DUAL, a2=NO_RSA, a3=NO_RSA)),
+    ),
+    "from one host there is no second one": Case(
+        "failed",
+        f"www: 10.0.0.1 by RSA (from db1) shows {short(BY_RSA)}; 10.0.0.1 (from db2) shows no RSA certificate",
+        given=sighted(places(a1=DUAL), places(a1=NO_RSA)),
+    ),
+    "TLS 1.3 alone may have a second one": Case("passed", "", given=sighted(places(a1=DUAL, a2=ONLY_NEW))),
+    "there was no time to ask for a second one": Case("passed", "", given=sighted(places(a1=DUAL, a2=NOT_ASKED))),
+    "each its own kind": Case(
+        "failed",
+        f"www: 10.0.0.1 shows {short(LEAF)}; 10.0.0.2 shows no ECDSA certificate; "
+        f"10.0.0.2 shows {short(BY_RSA)}; 10.0.0.1 shows no RSA certificate",
+        given=sighted(places(a1=NO_RSA, a2=RSA_ALONE)),
+    ),
+    "each its own kind, and nobody could be asked": Case(
+        "failed",
+        f"www: 10.0.0.1 shows {short(LEAF)}; 10.0.0.2 shows no ECDSA certificate; "
+        f"10.0.0.2 shows {short(BY_RSA)}; 10.0.0.1 shows no RSA certificate",
+        given=sighted(places(a1=ONLY_NEW, a2=Place((BY_RSA, ISSUING)))),
+    ),
+    "another kind without a name": Case(
+        "failed",
+        f"www: 10.0.0.1 without a name shows {short(BY_RSA)}; 10.0.0.1 shows no RSA certificate",
+        given=sighted(places(a1=Place(others={"": (BY_RSA, ISSUING)})), without_name=True),
     ),
     "nobody": Case("skipped", "fewer than two places show one", given={"everywhere": Everywhere([], {})}),
     "what is stored is no base64": Case(

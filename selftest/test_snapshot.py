@@ -127,6 +127,15 @@ def test_what_was_met_comes_back_the_same() -> None:
     assert before.remembering(taken()).met is before.met
 
 
+def test_a_snapshot_of_before_kinds_of_keys_were_told_apart_is_read() -> None:
+    other = Served("", ["MAA="], "")
+    before = replace(taken(), met=met("", [SEEN._replace(others=[other])]))
+    stored = json.loads(before.to_bytes())
+    (kept,) = stored["met"]["seen"][0][0]["others"]
+    assert kept.pop("key") == ""
+    assert snapshot.from_bytes(json.dumps(stored).encode()) == before
+
+
 def test_a_snapshot_of_before_anything_was_met_is_read() -> None:
     stored = json.loads(taken().to_bytes())
     del stored["met"]

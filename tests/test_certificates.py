@@ -189,7 +189,7 @@ def test_protocol_versions(shown: Shown, item: Item[Certificate]) -> None:
 
 @check("certificates.same", each="endpoints", once=True)
 def test_same_certificate_everywhere(everywhere: Everywhere, item: Item[Certificate]) -> None:
-    """Every address, family, backend, server name and host shows the very same certificate, or one for each kind of key.
+    """Every address, family, backend, server name and host shows the very same certificate, one for each kind of key.
 
     Why: a machine that was left out of a renewal is seen by chance, until the old one expires: then by some clients.
     Look: the machine that is named: what is on its disk, and whether its server was reloaded; a balancer's own copy.

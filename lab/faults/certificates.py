@@ -16,6 +16,7 @@ from cryptography import x509
 from lab.faults import confirm, fault
 from lab.host import LabHost
 from lab.pki import CLIENT, Issued, Site, intermediate, issue, pki, root, rsa_key, web
+from lab.pki.proving import BY_RSA
 from lab.pki.trusted import authorities, left, looked, own, own_name, text
 
 _TRUSTED = "Verify return code: 0 "
@@ -33,6 +34,18 @@ def expired_intermediate(host: LabHost) -> Iterator[None]:
     """Its issuer's own ended some hours ago."""
     chain = own(host)(by=intermediate(authorities().root, until=-0.1)).chain
     with _shown(host, chain, r"depth=1 .*\nverify error:num=10:"):
+        yield
+
+
+@fault(turns={"certificates.in_date": "failed"})
+def second_certificate_expired(host: LabHost) -> Iterator[None]:
+    """There are two, and the one for clients that know RSA alone ended some hours ago."""
+    first, second = own(host)().chain, own(host)(key=rsa_key(2048), until=-0.1).chain
+    with web(host, Site(first, second=second)):
+        for one in looked(host):
+            confirm(_TRUSTED in one.said and one.chain[0] == first[0].certificate, host, one.said)
+        for one in looked(host, 443, *BY_RSA):
+            confirm("verify error:num=10:" in one.said and one.chain[0] == second[0].certificate, host, one.said)
         yield
 
 

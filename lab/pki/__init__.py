@@ -35,6 +35,7 @@ How each fault of certificates is made; `leaf` is `authorities.server("www.examp
     one backend of two with the old   web on two hosts
     renewed on disk, not reloaded     renew(chain) without reload()
     TLS 1.0 offered, only TLS 1.0     Site(protocols=("TLSv1", "TLSv1.2")), ("TLSv1",)
+    the RSA one of two expired        Site(leaf.chain, second=leaf(key=rsa_key(2048), until=-0.1).chain)
     key file world-readable           Site(key_mode="644")
     silent, plain-text, resetting     odd_port(host, "silent"), "plain", "reset"
     SNI required                      no Site without names

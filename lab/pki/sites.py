@@ -15,7 +15,7 @@ from lab.daemon import Daemon, daemon, directory, need
 from lab.host import LabHost
 from lab.pki.files import DIRECTORY, Files, files
 from lab.pki.issuing import Issued
-from lab.pki.proving import BOTH, prove
+from lab.pki.proving import BOTH, BY_RSA, prove
 
 _RUN = "/run/nginx"
 _CONF = f"{_RUN}/nginx.conf"
@@ -59,6 +59,8 @@ class Site:
     clients: Issued | None = None
     """Clients must have a certificate by this one."""
     key_mode: str = "600"
+    second: Sequence[Issued] = ()
+    """For clients that know RSA alone; site0-second.pem, where the first is site0.pem."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,10 @@ class Web:
     def prove(self) -> None:
         """Every site serves what is on disk, wherever it should."""
         for site in self.sites:
-            prove(self.daemon, site.chain, site.addresses, site.port, name=site.names[0] if site.names else "")
+            name = site.names[0] if site.names else ""
+            prove(self.daemon, site.chain, site.addresses, site.port, name=name)
+            if site.second:
+                prove(self.daemon, site.second, site.addresses, site.port, *BY_RSA, name=name)
 
 
 @contextmanager
@@ -97,6 +102,9 @@ def web(host: LabHost, *sites: Site) -> Iterator[Web]:
             held.enter_context(files(host, f"site{number}", site.chain, key_mode=site.key_mode))
             for number, site in enumerate(sites)
         ]
+        for number, site in enumerate(sites):
+            if site.second:
+                held.enter_context(files(host, f"site{number}-second", site.second, key_mode=site.key_mode))
         host.run(["sh", "-e"], input="".join(_more(number, site) for number, site in enumerate(sites)))
         host.write(_CONF, _configuration(sites))
         running = held.enter_context(daemon(host, _RUN, ["nginx", "-e", "stderr", "-c", _CONF], signal.SIGTERM))
@@ -133,7 +141,8 @@ def _configuration(sites: Sequence[Site]) -> str:
 def _server(number: int, site: Site) -> str:
     lines = [_listen(address, site.port, "" if site.names else " default_server") for address in site.addresses]
     lines += [f"server_name {' '.join(site.names)};\n"] if site.names else []
-    lines += [f"ssl_certificate {DIRECTORY}/site{number}.pem;\nssl_certificate_key {DIRECTORY}/site{number}.key;\n"]
+    for pair in (f"site{number}", f"site{number}-second")[: 2 if site.second else 1]:
+        lines += [f"ssl_certificate {DIRECTORY}/{pair}.pem;\nssl_certificate_key {DIRECTORY}/{pair}.key;\n"]
     lines += [f"ssl_protocols {' '.join(site.protocols)};\n"]
     lines += [f"ssl_stapling on;\nssl_stapling_file {_staple(number)};\n"] if site.staple else []
     if site.clients:

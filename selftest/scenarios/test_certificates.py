@@ -29,6 +29,7 @@ pytestmark = pytest.mark.xdist_group("names")
 CASES = {
     "expired": Case(certificates.expired_leaf, r"CN=expired\.hosts\.test expired on \d{4}-"),
     "expired-above": Case(certificates.expired_intermediate, r"CN=Lab Issuing expired on \d{4}-"),
+    "expired-rsa": Case(certificates.second_certificate_expired, r"only at 10\.77\.0\.\d+ by RSA, fd77::\w+ by RSA"),
     "early": Case(certificates.not_yet_valid, r"CN=early\.hosts\.test is valid from \d{4}-"),
     "five-days": Case(certificates.ends_in_5_days, r"five-days.* of 90 d left.* limit .*16\.7 %"),
     "twenty-days": Case(certificates.ends_in_20_days, r"twenty-days.* of 90 d left.* warning below "),

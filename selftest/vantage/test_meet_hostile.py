@@ -172,7 +172,7 @@ def test_what_openssl_here_refuses_says_nothing_of_the_server(monkeypatch: pytes
     usual.set_cipher_list(b"ALL:@SECLEVEL=2")
     usual.set_info_callback(handshake._note)
     all = handshake._context
-    monkeypatch.setattr(handshake, "_context", lambda version, alpn: usual if version else all(version, alpn))
+    monkeypatch.setattr(handshake, "_context", lambda version, *more: usual if version else all(version, *more))
     met = seen(tls(context(versions=(SSL.TLS1_VERSION, SSL.TLS1_3_VERSION))), "TLSv1")
     assert not met.error
     assert met.tried == [("TLSv1", None, "OpenSSL here: no protocols available")]
@@ -229,15 +229,14 @@ def test_a_chain_that_is_no_chain() -> None:
             side.do_handshake()
         flight.append(side.bio_read(65536))
         other.bio_write(flight[-1])
-    at = iter(range(5, len(flight[1]), 7))
+    place = 0
 
     def handle(stream: socket.socket) -> None:
         hello(stream)
-        place = next(at)
         stream.sendall(flight[1][:place] + bytes([flight[1][place] ^ 0xFF]) + flight[1][place + 1 :])
 
     with serving(handle) as port:
-        for _ in range(5, len(flight[1]), 7):
+        for place in range(5, len(flight[1]), 7):  # noqa: B007 -- the server reads it
             endpoint = Endpoint(HERE, port, pki.NAME)
             (met,) = meet([endpoint], PLACE, wait=2)[endpoint]
             assert met.error

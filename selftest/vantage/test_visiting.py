@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ed448, mldsa
+from cryptography.hazmat.primitives.asymmetric import ed448, mldsa, rsa
 from cryptography.x509 import ocsp
 from OpenSSL import SSL
 
@@ -314,6 +314,29 @@ def test_what_does_not_fit_is_told() -> None:
     full = f"not kept: more than {(2 * size + 10) / 2**20:g} MiB in all"
     assert (dropped.error, dropped.others[0].error) == (full, full)
     assert met.error == f"1 {full}"
+
+
+def test_the_same_under_another_name_takes_no_more_room() -> None:
+    size = sum(len(text(each.der)) for each in (made().leaf, made().issuing))
+    with serving(tls(context())) as port:
+        endpoint = Endpoint(HERE, port, pki.NAME, also_named=("", "b.example"))
+        met = visited(at([endpoint], is_asked=False), most_bytes=size)
+    ((seen,),) = met.seen
+    assert [len(chain) for chain in (seen.chain, *(each.chain for each in seen.others))] == [2, 2, 2, 0]
+    assert not met.error
+
+
+def test_a_second_certificate_needs_room_too() -> None:
+    second = pki.leaf(made().issuing, key=rsa.generate_private_key(65537, 2048))
+    first = sum(len(text(each.der)) for each in (made().leaf, made().issuing))
+    more = len(text(second.der))
+    with serving(tls(context(second=second))) as port:
+        wanted = at([Endpoint(HERE, port, pki.NAME)], is_asked=False)
+        kept, dropped = (visited(wanted, most_bytes=first + room).seen[0][0] for room in (more, more - 1))
+    assert [(len(each.chain), each.key, each.error) for each in kept.others] == [(2, "RSA", "")]
+    (none,) = dropped.others
+    assert (none.chain, none.key, none.error) == ([], "RSA", dropped.error)
+    assert dropped.error.startswith("not kept: more than ")
 
 
 def test_roots_and_responses_that_do_not_fit_are_told() -> None:

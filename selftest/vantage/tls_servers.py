@@ -75,15 +75,17 @@ def context(
     versions: tuple[int, int] = (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION),
     staple: bytes = b"",
     alpn: bytes = b"",
+    second: pki.Issued | None = None,
 ) -> SSL.Context:
-    """A server's; leaf and intermediate of `made` unless told otherwise."""
+    """A server's; leaf and intermediate of `made` unless told otherwise. `second` has a key of another kind."""
     leaf = leaf or made().leaf
     made_context = SSL.Context(SSL.TLS_SERVER_METHOD)
     made_context.set_cipher_list(ALL)
     made_context.set_min_proto_version(versions[0])
     made_context.set_max_proto_version(versions[1])
-    made_context.use_certificate(leaf.certificate)
-    made_context.use_privatekey(leaf.key)
+    for each in (leaf, second) if second else (leaf,):
+        made_context.use_certificate(each.certificate)
+        made_context.use_privatekey(each.key)
     for der in [made().issuing.der] if beside is None else beside:
         made_context.add_extra_chain_cert(x509.load_der_x509_certificate(der))
     if staple:
