@@ -6,7 +6,7 @@ certificate for each kind of key: those of one kind are compared, and whoever ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -54,18 +54,17 @@ def places_of(sighted: Iterable[tuple[str, Shown]]) -> Places:
         by_kind.setdefault(keys.kind(spot.served[0]), {}).setdefault(spot.served[0], []).append(where)
     at_once = {keys.kind(spot.served[0]) for _, spot in placed if not spot.key}
     for where, spot in placed:
-        for kind in _lacking(spot, by_kind, at_once):
+        for kind in _lacking(spot, by_kind, at_once) if spot.is_main else ():
             by_kind[kind].setdefault("", []).append(where)
     unlike = by_kind.pop("", {})  # is odd among whatever there is
     by_kind.setdefault(next(iter(by_kind), ""), {}).update(unlike)
     return Places(by_kind, silent)
 
 
-def _lacking(spot: Spot, kinds: Iterable[str], at_once: set[str]) -> Iterator[str]:
-    """Kinds of which an address has none: it was asked, or others show it without being asked for it alone."""
-    shown = keys.shown(spot.seen) if spot.is_main else {""}
-    if "" not in shown:
-        yield from (kind for kind in kinds if kind and kind not in shown and kind in at_once | keys.refused(spot.seen))
+def _lacking(spot: Spot, kinds: Iterable[str], at_once: set[str]) -> list[str]:
+    """Kinds of which an address has none: it was asked for it, or others show it `at_once`, to who knows both."""
+    shown, missed = keys.shown(spot.seen), at_once | keys.refused(spot.seen)
+    return [] if "" in shown else [kind for kind in kinds if kind and kind in missed - shown]
 
 
 def odd_ones(places: Places) -> list[str]:
