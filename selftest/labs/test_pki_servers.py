@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -143,19 +142,16 @@ def test_what_a_responder_says_may_change(fleet: Lab, tmp_path: Path) -> None:
         assert answer() is ocsp.OCSPCertStatus.REVOKED
 
 
-def test_all_of_it_is_there_in_a_moment_and_then_gone(fleet: Lab) -> None:
+def test_all_of_it_is_there_at_once_and_then_gone(fleet: Lab) -> None:
     db, host = fleet
     before = state(host), state(db), left(host)
-    started = time.monotonic()
     with ExitStack() as running:
         for server in (mail, database):
             running.enter_context(server(host, RIGHT.chain))
         running.enter_context(web(host, Site(RIGHT.chain)))
         running.enter_context(responder(host, crl=crl(AUTHORITIES.issuing)))
         running.enter_context(odd_port(host, "silent"))
-        seconds = time.monotonic() - started
     assert (state(host), state(db), left(host)) == before
-    assert seconds < 3
 
 
 def test_a_server_that_does_not_start_says_why(fleet: Lab) -> None:

@@ -52,13 +52,15 @@ def lab(server: Server, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture(autouse=True)
 def nothing_stays_open() -> Iterator[None]:
     """No test leaves a thread of ours, a transport's or a child process behind."""
+    before = set(threading.enumerate())  # another room's tests may have left a server behind
     yield
     close_all()
-    kept = ("MainThread", "shipworthy-watchdog")
-    wait_until(
-        lambda: all(thread.name in kept or thread.name.startswith("resolve") for thread in threading.enumerate()),
-        what=f"the end of {threading.enumerate()}",
-    )
+
+    def left() -> list[threading.Thread]:
+        new = set(threading.enumerate()) - before
+        return [each for each in new if each.name != "shipworthy-watchdog" and not each.name.startswith("resolve")]
+
+    wait_until(lambda: not left(), what=f"the end of {left()}")
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def python(tmp_path: Path) -> str:
 
 def run_by(python: str) -> list[str]:
     """What runs there still."""
-    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
     return [line for line in lines if line.startswith(f"{python} -I -S")]
 
 

@@ -47,8 +47,10 @@ def serving(handle: Handle, address: str = "127.0.0.1", port: int = 0) -> Iterat
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.create_server((address, port), family=family, backlog=1024) as listener:
         threading.Thread(target=_accept, args=(listener, handle), daemon=True).start()
-        yield int(listener.getsockname()[1])
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 def _accept(listener: socket.socket, handle: Handle) -> None:
