@@ -1,0 +1,6 @@
+"""Machines."""
+
+from lab.machines.build import machines
+from lab.machines.machine import Machine
+
+__all__ = ["Machine", "machines"]
