@@ -127,9 +127,9 @@ def _ready(keeper: Keeper, directory: Path) -> tuple[int, dict[str, int]]:
         wait_until(everyone_listens, within=_READY_SECONDS, what="every host's sshd")
     except LabError as error:
         raise LabError(f"{error}; {keeper.told}") from error
-    for keeper in children(init):
-        for name in (name for name, pid in inits.items() if pid in children(keeper)):
-            cgroups.settle(directory.name, name, keeper)
+    for parent in children(init):
+        for name in (name for name, pid in inits.items() if pid in children(parent)):
+            cgroups.settle(directory.name, name, parent)
     return init, inits
 
 

@@ -162,9 +162,7 @@ class NamespaceHost(LabHost):
         return self._checked(command, done) if check else done
 
     @contextmanager
-    def background(
-        self, command: Sequence[str], *, end: signal.Signals = signal.SIGKILL
-    ) -> Iterator[Running]:
+    def background(self, command: Sequence[str], *, end: signal.Signals = signal.SIGKILL) -> Iterator[Running]:
         with subprocess.Popen(
             [*self._enter, "setpriv", "--pdeathsig=KILL", "--", *command],
             stdin=subprocess.DEVNULL,

@@ -64,6 +64,7 @@ def kept(script: Path, directory: Path, *arguments: str) -> Iterator[Keeper]:
 
 
 def children(pid: int) -> list[int]:
+    """The processes that it started and that are there; none of one that is gone."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""What is built once and kept: images and saved states, in a folder of the user's cache, by the hash of what they are of.
+"""What is built once and kept: images and saved states, in the user's cache, by the hash of what they are of.
 
     ~/.cache/shipworthy-lab/        or below XDG_CACHE_HOME
       lock                          held by the one who builds, or removes

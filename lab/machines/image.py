@@ -21,10 +21,11 @@ from lab.files import DEPLOY, DEPLOY_HASH, SSHD, SUDOERS, make_key
 GUEST = Path(__file__).parent / "guest"
 ROOT_MIB = 2048
 SWAP_MIB = 256
-_PACKAGES = """
-    systemd-sysv dbus udev kmod procps e2fsprogs dmsetup util-linux-extra python3 sudo openssh-server
-    iproute2 iputils-ping nftables iptables conntrack chrony nfs-kernel-server nfs-common rpcbind fuse3
-""".split()
+_PACKAGES = [
+    *("systemd-sysv", "dbus", "udev", "kmod", "procps", "e2fsprogs", "dmsetup", "util-linux-extra", "python3", "sudo"),
+    *("openssh-server", "iproute2", "iputils-ping", "nftables", "iptables", "conntrack", "chrony"),
+    *("nfs-kernel-server", "nfs-common", "rpcbind", "fuse3"),
+]
 _KERNEL = "linux-image-cloud-amd64"
 _SOURCE = "$(ORIGIN)\t$(CODENAME)\t$(SUITE)\t$(RELEASE)\t$(REPO_URI)\t$(COMPONENT)\t$(SIGNED_BY)"
 _BUILD_SECONDS = 900.0
@@ -82,9 +83,19 @@ def _bootstrap(folder: Path) -> list[str]:
 
 def _run(command: Sequence[str], environment: dict[str, str] | None = None, *, cwd: Path | None = None) -> None:
     """Run `command` so that it, its mounts and all that it starts are gone with whoever asked."""
-    apart = ["setpriv", "--pdeathsig=KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    apart = [
+        "setpriv",
+        "--pdeathsig=KILL",
+        "--",
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]
     done = subprocess.run(
-        [*apart, *command],
+        [*apart, "--kill-child", *command],
         capture_output=True,
         text=True,
         errors="replace",
@@ -102,7 +113,7 @@ def _run(command: Sequence[str], environment: dict[str, str] | None = None, *, c
 @cache
 def _sources() -> tuple[str, ...]:
     """This machine's own sources of Debian, as lines for a sources.list."""
-    lines = {}
+    lines: dict[str, None] = {}
     for line in _told(["apt-get", "indextargets", "--format", _SOURCE, "Created-By: Packages"]).splitlines():
         origin, codename, _, release, address, component, signed = line.split("\t")
         if origin == "Debian" and codename.startswith(_codename()):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from signal import SIGKILL, Signals
 
 from lab.host import LabHost
 from lab.machines.channel import Channel
@@ -32,13 +32,13 @@ class Machine(LabHost):
         return self._checked(command, done) if check else done
 
     @contextmanager
-    def background(self, command: Sequence[str], *, end: signal.Signals = signal.SIGKILL) -> Iterator[Started]:
+    def background(self, command: Sequence[str], *, end: Signals = SIGKILL) -> Iterator[Started]:
         started = Started(self.channel, int(str(self.channel.ask("start", command=[*command])["pid"])))
         try:
             yield started
         finally:
             if not started.end(end, _END_SECONDS):
-                started.end(signal.SIGKILL, _END_SECONDS)
+                started.end(SIGKILL, _END_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Started:
     def ended(self) -> bool:
         return self.channel.ask("ended", pid=self.pid)["ended"] is True
 
-    def signal(self, how: signal.Signals) -> None:
+    def signal(self, how: Signals) -> None:
         self.channel.ask("signal", pid=self.pid, how=int(how))
 
-    def end(self, how: signal.Signals, seconds: float) -> bool:
+    def end(self, how: Signals, seconds: float) -> bool:
         """Send a signal, and wait so long; whether it is gone."""
         return self.channel.ask("end", pid=self.pid, how=int(how), seconds=seconds, within=seconds)["gone"] is True
