@@ -36,6 +36,8 @@ class Channel:
                 line = self._lines.readline()
             except TimeoutError as error:
                 raise LabError(f"{self._name}: no answer over its side channel") from error
+            except ConnectionError:
+                line = ""
         if not line:
             raise LabError(f"{self._name}: the machine has ended")
         answer: dict[str, object] = json.loads(line)

@@ -7,9 +7,10 @@ set -eu
 lab=$1 address=$2 address6=$3
 
 mount -t proc proc /proc
+# Of a fixed address, since machines that were saved remember it.
 ip -batch - <<END
 link set lo up
-link add lab0 type bridge
+link add lab0 address 52:54:00:77:00:01 type bridge
 address add $address/24 dev lab0
 address add $address6/64 dev lab0 nodad
 link set lab0 up

@@ -13,15 +13,15 @@ from lab.errors import LabError
 from lab.leftovers import lab_directory
 from lab.machines import cache, qemu
 from lab.machines.machine import Machine
-from lab.machines.running import Place, on_all, running
+from lab.machines.running import HERE, Place, on_all, running
 
 BOOT_SECONDS = 120.0
 
 
 def saved(image: Path, count: int) -> list[Path]:
     """The states of the first `count` places; those that are missing are made now."""
-    recipe = qemu.hardware() + Path(__file__).read_text()
-    key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    recipe = [path.read_text() for path in (Path(__file__), HERE / "here.sh")]
+    key = hashlib.sha256("\n".join([qemu.hardware(), *recipe]).encode()).hexdigest()[:16]
     states = [image / f"state-{key}-{place}" for place in range(1, count + 1)]
     cache.states(states, lambda fresh: _save(image, fresh))
     return states

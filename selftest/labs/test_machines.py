@@ -53,7 +53,7 @@ def test_each_has_a_kernel_of_its_own(fleet: Lab) -> None:
     assert len({host.read("/etc/machine-id") for host in fleet}) == 2
     assert len({host.read("/proc/sys/kernel/random/uuid") for host in fleet}) == 2
     here = Path("/proc/sys/kernel/shmmni").read_text()
-    one.write("/proc/sys/kernel/shmmni", "1234")
+    one.shell("echo 1234 >/proc/sys/kernel/shmmni")
     assert one.read("/proc/sys/kernel/shmmni") == "1234\n"
     assert two.read("/proc/sys/kernel/shmmni") != "1234\n"
     assert Path("/proc/sys/kernel/shmmni").read_text() == here
@@ -188,7 +188,7 @@ def test_a_builder_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_an_image_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(image, "_sources", lambda: ("deb http://127.0.0.1:9/nowhere bookworm main",))
-    with pytest.raises(LabError, match="no image of a machine: mmdebstrap: .*127.0.0.1"):
+    with pytest.raises(LabError, match=r"^no image of a machine: mmdebstrap: E: .*127\.0\.0\.1"):
         image.build(tmp_path)
 
 
