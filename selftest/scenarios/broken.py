@@ -18,6 +18,8 @@ import pytest
 
 from lab import Lab, LabHost, lab
 from lab.faults import TESTS, Injected, Turn
+from lab.machines import machines
+from selftest.labs.possible import require_machines
 from selftest.scenarios.suite import Run, suite
 from shipworthy.checks import catalogue
 from shipworthy.results import Result
@@ -69,12 +71,22 @@ def broken_fleet(cases: Mapping[str, Case], *arguments: str, policy: str | None 
         yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values(), policy=policy))
 
 
+@contextmanager
+def broken_machines(cases: Mapping[str, Case], *arguments: str, policy: str | None = None) -> Iterator[Broken]:
+    """The same of machines with kernels of their own, and one that is well."""
+    with machines(names=["well", *cases]) as fleet, ExitStack() as faults:
+        hosts = {host.name: host for host in fleet}
+        injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in cases.items()}
+        yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values(), policy=policy))
+
+
 class Faults:
     """A subject's faults, each on a host of its own: to be inherited, with `cases`, by the class that tests them."""
 
     cases: ClassVar[Mapping[str, Case]]
     policy: ClassVar[str | None] = None
     arguments: ClassVar[tuple[str, ...]] = ()
+    well: ClassVar[tuple[str, ...]] = WELL
     of_fleet: ClassVar[frozenset[Turn]] = frozenset()
     """What the faults turn of the whole set, taken together."""
 
@@ -113,5 +125,16 @@ class Faults:
         assert broken.run.status == 1
 
     def test_the_hosts_that_are_well_are_untouched(self, broken: Broken) -> None:
-        for name in WELL:
+        for name in self.well:
             assert broken.untouched(name)
+
+
+class MachineFaults(Faults):
+    """Faults that need kernels of their own, each on a machine of its own."""
+
+    well = WELL[:1]
+
+    @classmethod
+    def fleet(cls) -> AbstractContextManager[Broken]:
+        require_machines()
+        return broken_machines(cls.cases, *cls.arguments, policy=cls.policy)

@@ -1,0 +1,44 @@
+"""Disks that fill and fail, services that fail and flap, NFS whose server is gone, on kernels of their own."""
+
+from __future__ import annotations
+
+from lab.faults.kernel import disks, nfs, units
+from lab.machines import machines
+from selftest.labs.possible import require_machines
+from selftest.scenarios.broken import Case, MachineFaults
+from selftest.scenarios.suite import suite
+
+DISKS = {
+    "full": Case(disks.full_root, "/: space left"),
+    "inodes": Case(disks.no_inodes_left, "/srv/data: inodes"),
+    "failed": Case(disks.device_failed, "/srv/data"),
+}
+UNITS = {
+    "failing": Case(units.failed_unit, r"job: job\.service is failed"),
+    "flapping": Case(units.flapping_unit, "job: restarts 3, warning above 0"),
+}
+JOB = "plays: [{hosts: 'failing:flapping', processes: {services: {job: {unit: job.service}}}}]"
+
+
+class TestDisks(MachineFaults):
+    cases = DISKS
+
+
+class TestUnits(MachineFaults):
+    cases = UNITS
+    policy = JOB
+
+
+def test_a_hard_mount_whose_server_is_gone_is_named_in_time() -> None:
+    require_machines()
+    with machines(names=["server", "four", "three"]) as fleet:
+        server, four, three = fleet
+        with nfs.serving(server):
+            with nfs.mounted(four, server, "4.2"), nfs.mounted(three, server, "3"):
+                well = suite(fleet)
+            assert well.turned == set(), well
+            with nfs.server_gone(four, server, "4.2") as gone4, nfs.server_gone(three, server, "3") as gone3:
+                run = suite(fleet, deadline=60)
+    assert run.turned == gone4.turns | gone3.turns, run
+    for name in ("four", "three"):
+        assert "/srv/data" in run.of(name)["disks.mounts_answer"].message
