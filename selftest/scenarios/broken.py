@@ -80,6 +80,15 @@ def broken_machines(cases: Mapping[str, Case], *arguments: str, policy: str | No
         yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values(), policy=policy))
 
 
+EMULATED = """\
+plays:
+- hosts: all
+  reachable:
+    login_time: {warn_above: null, fail_above: 25 s}  # beside other tests, an emulated processor takes its time
+"""
+"""A policy for machines; plays may be added."""
+
+
 class Faults:
     """A subject's faults, each on a host of its own: to be inherited, with `cases`, by the class that tests them."""
 
@@ -133,6 +142,7 @@ class MachineFaults(Faults):
     """Faults that need kernels of their own, each on a machine of its own."""
 
     well = WELL[:1]
+    policy = EMULATED
 
     @classmethod
     def fleet(cls) -> AbstractContextManager[Broken]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.faults.kernel import disks, nfs, units
 from lab.machines import machines
 from selftest.labs.possible import require_machines
-from selftest.scenarios.broken import Case, MachineFaults
+from selftest.scenarios.broken import EMULATED, Case, MachineFaults
 from selftest.scenarios.suite import suite
 
 DISKS = {
@@ -17,7 +17,7 @@ UNITS = {
     "failing": Case(units.failed_unit, r"job: job\.service is failed"),
     "flapping": Case(units.flapping_unit, "job: restarts 3, warning above 0"),
 }
-JOB = "plays: [{hosts: 'failing:flapping', processes: {services: {job: {unit: job.service}}}}]"
+JOB = "- {hosts: 'failing:flapping', processes: {services: {job: {unit: job.service}}}}"
 
 
 class TestDisks(MachineFaults):
@@ -26,7 +26,7 @@ class TestDisks(MachineFaults):
 
 class TestUnits(MachineFaults):
     cases = UNITS
-    policy = JOB
+    policy = EMULATED + JOB
 
 
 def test_a_hard_mount_whose_server_is_gone_is_named_in_time() -> None:
@@ -35,10 +35,10 @@ def test_a_hard_mount_whose_server_is_gone_is_named_in_time() -> None:
         server, four, three = fleet
         with nfs.serving(server):
             with nfs.mounted(four, server, "4.2"), nfs.mounted(three, server, "3"):
-                well = suite(fleet)
+                well = suite(fleet, policy=EMULATED)
             assert well.turned == set(), well
             with nfs.server_gone(four, server, "4.2") as gone4, nfs.server_gone(three, server, "3") as gone3:
-                run = suite(fleet, deadline=60)
+                run = suite(fleet, policy=EMULATED, deadline=60)
     assert run.turned == gone4.turns | gone3.turns, run
     for name in ("four", "three"):
         assert "/srv/data" in run.of(name)["disks.mounts_answer"].message

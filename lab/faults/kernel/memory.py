@@ -44,14 +44,10 @@ def swap_in_use(host: LabHost) -> Iterator[None]:
 
 @fault(turns={"memory.swap_used": "failed", "memory.swap_quiet": "failed", "memory.pressure": "failed"})
 def thrashing(host: LabHost) -> Iterator[None]:
-    """Two processes need six times the memory that they may have, all of it again and again."""
-    with (
-        _group(host, "thrashing", "memory.max", 16),
-        _python(host, _TOUCH, "thrashing", "44"),
-        _python(host, _TOUCH, "thrashing", "44"),
-    ):
+    """A process needs five times the memory that it may have, all of it again and again."""
+    with _group(host, "thrashing", "memory.max", 16), _python(host, _TOUCH, "thrashing", "88"):
         wait_until(lambda: _swapped_mib(host) > 66, within=60, what=f"{host.name}: swap to be used")
-        wait_until(lambda: _waiting(host) > 0.5, within=60, what=f"{host.name}: pressure")
+        wait_until(lambda: _waiting(host) > 0.1, within=60, what=f"{host.name}: pressure")
         yield
 
 
@@ -87,16 +83,16 @@ def killed_for_the_machine(host: LabHost) -> Iterator[None]:
 
 @fault(turns={"memory.fork": "failed"})
 def no_room_to_fork(host: LabHost) -> Iterator[None]:
-    """Overcommit is forbidden, and a process of 96 MiB has promised itself so much that it cannot fork."""
-    with _without_swap(host), _python(host, _HOLD, "", "96"):
-        wait_until(lambda: _largest_kib(host) > 96 * 1024, within=30, what=f"{host.name}: a large process")
-        limit = int(_meminfo(host, "Committed_AS")) + 64 * 1024
+    """Overcommit is forbidden, and a process of 160 MiB finds nobody who promises it as much again."""
+    with _without_swap(host), _python(host, _HOLD, "", "160"):
+        wait_until(lambda: _largest_kib(host) > 160 * 1024, within=30, what=f"{host.name}: a large process")
+        limit = int(_meminfo(host, "Committed_AS")) + 128 * 1024
         with (
             _setting(host, "vm/overcommit_kbytes", str(limit)),
             _setting(host, "vm/overcommit_memory", "2"),
         ):
             left = int(_meminfo(host, "CommitLimit")) - int(_meminfo(host, "Committed_AS"))
-            confirm(16 * 1024 < left < 96 * 1024, host, f"{left} KiB may be promised")
+            confirm(96 * 1024 < left < 160 * 1024, host, f"{left} KiB may be promised")
             yield
 
 

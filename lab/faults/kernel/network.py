@@ -56,7 +56,7 @@ def packets_late(host: LabHost) -> Iterator[None]:
         yield
 
 
-@fault(turns={"ports.conntrack": "failed"})
+@fault(turns={"ports.conntrack": "failed", "limits.already_hit": "failed"})
 def tracking_full(host: LabHost) -> Iterator[None]:
     """Connections are tracked, and the table is full: the kernel drops what it cannot track."""
     limit = "/proc/sys/net/netfilter/nf_conntrack_max"
