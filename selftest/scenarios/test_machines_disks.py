@@ -11,10 +11,10 @@ from selftest.scenarios.suite import suite
 DISKS = {
     "full": Case(disks.full_root, "/: space left"),
     "inodes": Case(disks.no_inodes_left, "/srv/data: inodes"),
-    "failed": Case(disks.device_failed, "/srv/data"),
+    "failed": Case(disks.device_failed, r"dm-0 \(ext4\): errors recorded \d, limit 0"),
 }
 UNITS = {
-    "failing": Case(units.failed_unit, r"job: job\.service is failed"),
+    "failing": Case(units.failed_unit, "job: processes 0, limit at least 1"),
     "flapping": Case(units.flapping_unit, "job: restarts 3, warning above 0"),
 }
 JOB = "- {hosts: 'failing:flapping', processes: {services: {job: {unit: job.service}}}}"

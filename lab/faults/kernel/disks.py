@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from lab.faults import confirm, fault
 from lab.host import LabHost
+from lab.waiting import wait_until
 
 DATA = "/srv/data"
 _IMAGE = "/var/tmp/disk.img"
@@ -34,16 +35,23 @@ def no_inodes_left(host: LabHost) -> Iterator[None]:
         yield
 
 
-@fault(turns={"disks.writable": "failed", "disks.corruption": "failed"})
+@fault(turns={"disks.corruption": "failed"})
 def device_failed(host: LabHost) -> Iterator[None]:
-    """A device began to fail each request: ext4 gave up its journal, and mounted itself read-only."""
+    """A device began to fail each request: ext4 gave up its journal, and takes no more writes.
+
+    Its kernel says "Remounting filesystem read-only", and goes on to tell `rw` in mountinfo.
+    """
     with _disk(host) as device, _mapped(host, device) as mapped, _mounted(host, mapped):
         host.write(f"{DATA}/file", "before\n")
         host.run(["sync"])
         _map(host, f"0 {_SECTORS} error")
-        host.shell(f"echo after >{DATA}/file; sync {DATA}/file", check=False)
-        confirm(host.run(["touch", f"{DATA}/more"], check=False).returncode != 0, host, f"{DATA} takes more")
+        write = f"echo after >{DATA}/file && sync -f {DATA} && touch {DATA}/more"
+        wait_until(lambda: "Read-only" in _complaint(host, write), within=30, what=f"{host.name}: {DATA} read-only")
         yield
+
+
+def _complaint(host: LabHost, script: str) -> str:
+    return host.run(["sh", "-c", script], check=False).stderr
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from lab.faults import confirm, fault
 from lab.host import LabHost
 
 EXPORT, DATA = "/srv/export", "/srv/data"
-_SILENT = "table inet silent { chain in { type filter hook input priority 0; tcp dport 2049 drop; } }"
+_SILENT = "table inet silent { chain in { type filter hook input priority 0; tcp dport 2049 drop; }; }\n"
 
 
 @contextmanager
@@ -30,8 +30,9 @@ def serving(server: LabHost) -> Iterator[None]:
 def mounted(host: LabHost, server: LabHost, version: str) -> Iterator[None]:
     """While inside, the host has what the server exports mounted, hard."""
     host.run(["mkdir", "-p", DATA])
-    options = f"hard,vers={version}{',nolock' if version == '3' else ''}"
-    host.run(["mount", "-t", "nfs", "-o", options, f"{server.address}:{EXPORT}", DATA], seconds=60)
+    if version == "3":
+        host.run(["systemctl", "start", "rpcbind", "rpc-statd"], seconds=60)  # locks are of a protocol of their own
+    host.run(["mount", "-t", "nfs", "-o", f"hard,vers={version}", f"{server.address}:{EXPORT}", DATA], seconds=60)
     try:
         confirm(host.read(f"{DATA}/file") == "served\n", host, f"{DATA}/file is not served")
         yield

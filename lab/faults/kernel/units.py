@@ -27,7 +27,7 @@ WantedBy=multi-user.target
 _THREE_TIMES = "echo >>/run/job.starts; [ $(wc -l </run/job.starts) -le 3 ] && exit 1; exec sleep infinity"
 
 
-@fault(turns={"processes.service_runs": "failed"})
+@fault(turns={"processes.service_runs": "failed", "processes.service_restarts": "warned"})
 def failed_unit(host: LabHost) -> Iterator[None]:
     """A service ends at once each time that it is started, until systemd gives it up."""
     with _unit(host, interval="1h", script="exit 1"):
