@@ -73,7 +73,7 @@ def build(folder: Path) -> None:
 
 def _bootstrap(folder: Path) -> list[str]:
     hook = shlex.join(["sh", str(GUEST / "customize")])
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--format=directory", "--variant=minbase"]
+    command = ["mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase"]
     command += [f"--include={','.join(_PACKAGES)}", "--aptopt=APT::Install-Recommends false"]
     command += ["--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*"]
     command += ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]

@@ -83,16 +83,16 @@ def killed_for_the_machine(host: LabHost) -> Iterator[None]:
 
 @fault(turns={"memory.fork": "failed"})
 def no_room_to_fork(host: LabHost) -> Iterator[None]:
-    """Overcommit is forbidden, and a process of 160 MiB finds nobody who promises it as much again."""
-    with _without_swap(host), _python(host, _HOLD, "", "160"):
-        wait_until(lambda: _largest_kib(host) > 160 * 1024, within=30, what=f"{host.name}: a large process")
-        limit = int(_meminfo(host, "Committed_AS")) + 128 * 1024
+    """Overcommit is forbidden, and a process of 200 MiB finds nobody who promises it as much again."""
+    with _without_swap(host), _python(host, _HOLD, "", "200"):
+        wait_until(lambda: _largest_kib(host) > 200 * 1024, within=30, what=f"{host.name}: a large process")
+        limit = int(_meminfo(host, "Committed_AS")) + 190 * 1024
         with (
             _setting(host, "vm/overcommit_kbytes", str(limit)),
             _setting(host, "vm/overcommit_memory", "2"),
         ):
             left = int(_meminfo(host, "CommitLimit")) - int(_meminfo(host, "Committed_AS"))
-            confirm(96 * 1024 < left < 160 * 1024, host, f"{left} KiB may be promised")
+            confirm(128 * 1024 < left < 200 * 1024, host, f"{left} KiB may be promised")
             yield
 
 
