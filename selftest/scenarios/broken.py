@@ -12,12 +12,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import pytest
 
 from lab import Lab, LabHost, lab
+from lab.alone import alone
 from lab.faults import TESTS, Injected, Turn
+from lab.machines import __file__ as machines_at
 from lab.machines import machines
 from selftest.labs.possible import require_machines
 from selftest.scenarios.suite import Run, suite
@@ -74,7 +77,7 @@ def broken_fleet(cases: Mapping[str, Case], *arguments: str, policy: str | None 
 @contextmanager
 def broken_machines(cases: Mapping[str, Case], *arguments: str, policy: str | None = None) -> Iterator[Broken]:
     """The same of machines with kernels of their own, and one that is well."""
-    with machines(names=["well", *cases]) as fleet, ExitStack() as faults:
+    with alone(EMULATORS), machines(names=["well", *cases]) as fleet, ExitStack() as faults:
         hosts = {host.name: host for host in fleet}
         injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in cases.items()}
         yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values(), policy=policy))
@@ -85,8 +88,12 @@ plays:
 - hosts: all
   reachable:
     login_time: {warn_above: null, fail_above: 25 s}  # beside other tests, an emulated processor takes its time
+  cpu:
+    pressure: {warn_above: null, fail_above: 95 %}
 """
 """A policy for machines; plays may be added."""
+EMULATORS = Path(machines_at)
+"""Who has several emulated machines judged does so `alone` among these: two labs starve each other on two cores."""
 
 
 class Faults:

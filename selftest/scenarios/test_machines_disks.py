@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lab.alone import alone
 from lab.faults import Turn
 from lab.faults.kernel import disks, nfs, units
 from lab.machines import machines
 from selftest.labs.possible import require_machines
-from selftest.scenarios.broken import EMULATED, Case, MachineFaults
+from selftest.scenarios.broken import EMULATED, EMULATORS, Case, MachineFaults
 from selftest.scenarios.suite import suite
 
 DISKS = {
@@ -32,7 +33,7 @@ class TestUnits(MachineFaults):
 
 def test_a_hard_mount_whose_server_is_gone_is_named_in_time() -> None:
     require_machines()
-    with machines(names=["server", "four", "three"]) as fleet:
+    with alone(EMULATORS), machines(names=["server", "four", "three"]) as fleet:
         server, four, three = fleet
         with nfs.serving(server), nfs.mounted(four, server, "4.2"), nfs.mounted(three, server, "3"):
             well = suite(fleet, policy=EMULATED)

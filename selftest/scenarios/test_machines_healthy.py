@@ -7,17 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from lab import Lab
+from lab.alone import alone
 from lab.faults import Turn
 from lab.machines import machines
 from selftest.labs.possible import require_machines
-from selftest.scenarios.broken import CHECKS, EMULATED
+from selftest.scenarios.broken import CHECKS, EMULATED, EMULATORS
 from selftest.scenarios.suite import suite
 
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Lab]:
     require_machines()
-    with machines(3) as made:
+    with alone(EMULATORS), machines(3) as made:
         yield made
 
 
