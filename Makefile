@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 JOBS ?= 4
 
-.PHONY: check test lint demo picture bench clean
+.PHONY: check test lint demo picture bench clean clean-machines
 
 check: .venv/run
 	@$(BIN)/python -m pytest --inventory=local
@@ -29,6 +29,10 @@ bench: .venv/dev .venv/system
 
 clean:
 	rm -rf .venv build *.egg-info reports/2*Z-* reports/latest
+
+# The images and saved states of virtual machines, in the user's cache; the next test that needs some makes them again.
+clean-machines: .venv/run
+	@$(BIN)/python -m lab clean-machines
 
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv

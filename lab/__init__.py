@@ -19,6 +19,9 @@
         PID 1    host.sh ── sshd, port 22
         /proc/meminfo, vmstat, swaps, pressure/*, …: prepared files, since namespaces share them (lab.proc)
 
+What namespaces share is told by prepared files; where it must be real, a lab is made of small virtual machines
+instead, and is otherwise the same: `lab.machines`.
+
 DNS of a lab's own, with name servers and resolvers on four of its hosts: `lab.names`. Certificates of its own, and the
 servers that serve them: `lab.pki`.
 

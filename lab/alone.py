@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Inside, nobody else on this machine is inside; the kernel lets go when the holder dies."""
-    with Path(__file__).open("rb") as file:
+def alone(among: Path = Path(__file__)) -> Iterator[None]:
+    """Inside, nobody else on this machine is, of those who say the same file; the kernel lets go when one dies."""
+    with among.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -6,7 +6,6 @@ In: how many hosts, or their names. Out: a `Lab`, whose hosts answer SSH from wi
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from lab import cgroups
 from lab.errors import LabError
 from lab.files import make_key, plant
 from lab.here import Here
-from lab.host import ENVIRONMENT, LabHost
+from lab.host import LabHost, NamespaceHost
+from lab.keeping import Keeper, children, kept
 from lab.leftovers import lab_directory
 from lab.proc import calm
 from lab.waiting import wait_until
@@ -58,13 +58,13 @@ def lab(hosts: int | None = None, *, names: Sequence[str] | None = None, prepare
     With `prepared=False` the hosts show this machine's own /proc/meminfo and the like: see `lab.proc`.
     """
     chosen = tuple(names) if names is not None else default_names(2 if hosts is None else hosts)
-    _require_names(chosen)
+    require_names(chosen)
     with lab_directory() as directory:
         addresses = {name: (f"10.77.0.{n}", f"fd77::{n:x}") for n, name in enumerate(chosen, 11)}
         _plant_all(directory, addresses, prepared=prepared)
         with _running(directory) as (init, inits):
             here = Here(init)
-            made = (LabHost(name, *addresses[name], inits[name], directory, here) for name in chosen)
+            made = (NamespaceHost(name, *addresses[name], inits[name], directory, here) for name in chosen)
             yield Lab(directory, tuple(made), here)
 
 
@@ -73,7 +73,7 @@ def default_names(count: int) -> tuple[str, ...]:
     return (*_NAMES, *(f"host{n}" for n in range(len(_NAMES) + 1, count + 1)))[:count]
 
 
-def _require_names(names: Sequence[str]) -> None:
+def require_names(names: Sequence[str]) -> None:
     """A host's name is also its interface's, here: at most 15 characters."""
     bad = [name for name in names if not re.fullmatch(r"[a-z][a-z0-9-]{0,14}", name) or name in {"lo", "lab0"}]
     if bad or len(set(names)) != len(names) or not 0 < len(names) <= 200:
@@ -103,40 +103,19 @@ def _plant_all(directory: Path, addresses: dict[str, tuple[str, str]], *, prepar
 
 @contextmanager
 def _running(directory: Path) -> Iterator[tuple[int, dict[str, int]]]:
-    """Start the lab's processes; its PID 1 and that of each host. They live while this process holds their input."""
-    log = directory / "log"
-    command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", str(HERE / "here.sh")]
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [*command, str(directory), ADDRESS, ADDRESS6],
-            stdin=subprocess.PIPE,
-            stdout=errors,
-            stderr=errors,
-            env=ENVIRONMENT,
-            start_new_session=True,
-        )
-    try:
-        yield _ready(process, directory)
-    finally:
-        if process.stdin:
-            process.stdin.close()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()  # unshare's --kill-child takes the lab's PID 1 along, and the kernel everything in it
-            process.wait(5)
+    """Start the lab's processes; its PID 1 and that of each host."""
+    with kept(HERE / "here.sh", directory, ADDRESS, ADDRESS6) as keeper:
+        yield _ready(keeper, directory)
 
 
-def _ready(process: subprocess.Popen[bytes], directory: Path) -> tuple[int, dict[str, int]]:
+def _ready(keeper: Keeper, directory: Path) -> tuple[int, dict[str, int]]:
     names = [line.split()[0] for line in (directory / "hosts").read_text().splitlines()]
     inits: dict[str, int] = {}
     init = 0
 
     def everyone_listens() -> bool:
         nonlocal init
-        if process.poll() is not None:
-            raise LabError(f"the lab ended while it was built: {_told(directory)}")
-        init = init or next(iter(_children(process.pid)), 0)
+        init = init or keeper.init
         for name in names if len(inits) < len(names) else ():
             if name not in inits and (found := _init_of(name, init)):
                 inits[name] = found
@@ -147,27 +126,20 @@ def _ready(process: subprocess.Popen[bytes], directory: Path) -> tuple[int, dict
     try:
         wait_until(everyone_listens, within=_READY_SECONDS, what="every host's sshd")
     except LabError as error:
-        raise LabError(f"{error}; {_told(directory)}") from error
-    for keeper in _children(init):
-        for name in (name for name, pid in inits.items() if pid in _children(keeper)):
-            cgroups.settle(directory.name, name, keeper)
+        raise LabError(f"{error}; {keeper.told}") from error
+    for parent in children(init):
+        for name in (name for name, pid in inits.items() if pid in children(parent)):
+            cgroups.settle(directory.name, name, parent)
     return init, inits
 
 
 def _init_of(name: str, lab_init: int) -> int:
-    for keeper in _children(lab_init):
-        for pid in _children(keeper):
+    for keeper in children(lab_init):
+        for pid in children(keeper):
             command = _command(pid)
             if len(command) > 3 and command[1].endswith("/host.sh") and command[3] == name:
                 return pid
     return 0
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
 
 
 def _command(pid: int) -> list[str]:
@@ -175,8 +147,3 @@ def _command(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except (FileNotFoundError, ProcessLookupError):
         return []
-
-
-def _told(directory: Path) -> str:
-    lines = (directory / "log").read_text(errors="replace").split("\n")
-    return "; ".join(line for line in lines if line) or "it said nothing"

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lab.errors import LabError
-from lab.host import LabHost, signal_child
+from lab.host import LabHost, Running
 from lab.waiting import wait_until
 
 _SECONDS = 10
@@ -25,26 +24,22 @@ class Daemon:
     """A running server."""
 
     host: LabHost
-    process: subprocess.Popen[bytes] = field(repr=False)
+    process: Running = field(repr=False)
     complaints: str
     """The path, on the host, of what it wrote."""
 
     def hang_up(self) -> None:
         """SIGHUP: take what is on disk."""
-        signal_child(self.process, signal.SIGHUP)
+        self.process.signal(signal.SIGHUP)
 
     def wait_for(self, fact: Callable[[], object], what: str) -> None:
         """Wait for a fact; when it does not come, or the server ends, the error has what the server wrote."""
         try:
-            wait_until(lambda: fact() or self._ended, within=_SECONDS, what=what)
+            wait_until(lambda: fact() or self.process.ended, within=_SECONDS, what=what)
         except LabError as error:
             raise LabError(f"{self.host.name}: {error}: {self._wrote()}") from error
-        if self._ended:
+        if self.process.ended:
             raise LabError(f"{self.host.name}: the server ended before {what} was there: {self._wrote()}")
-
-    @property
-    def _ended(self) -> bool:
-        return self.process.poll() is not None
 
     def _wrote(self) -> str:
         return self.host.run(["tail", "-n", "5", self.complaints], check=False).stdout.strip() or "it wrote nothing"

@@ -14,7 +14,7 @@ from pathlib import Path
 DEPLOY = 1000
 DEPLOY_PASSWORD = "lab-password"
 """deploy's password on every lab host, for logging in and for sudo."""
-_DEPLOY_HASH = "$6$shipworthylab$9hRyudFhW9qGJtVbeQHTxp2m5Y2/JZn3QzVUGq/6EYtLmoue4SRahyyOOVPIoKF.5Anx6ZwMqis/sGeS6I07g0"
+DEPLOY_HASH = "$6$shipworthylab$9hRyudFhW9qGJtVbeQHTxp2m5Y2/JZn3QzVUGq/6EYtLmoue4SRahyyOOVPIoKF.5Anx6ZwMqis/sGeS6I07g0"
 
 _PASSWD = """\
 root:x:0:0:root:/root:/bin/bash
@@ -28,7 +28,7 @@ root:*:19000:0:99999:7:::
 daemon:*:19000:0:99999:7:::
 sshd:*:19000:0:99999:7:::
 nobody:*:19000:0:99999:7:::
-deploy:{_DEPLOY_HASH}:19000:0:99999:7:::
+deploy:{DEPLOY_HASH}:19000:0:99999:7:::
 """
 _GROUP = """\
 root:x:0:
@@ -41,7 +41,7 @@ nogroup:x:65534:
 deploy:x:1000:
 """
 SUDOERS = "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\ndeploy ALL=(ALL:ALL) NOPASSWD: ALL\n"
-_SSHD = """\
+SSHD = """\
 HostKey /etc/ssh/ssh_host_ed25519_key
 PidFile /run/sshd.pid
 UsePAM no
@@ -74,7 +74,7 @@ def plant(root: Path, name: str, hosts: Mapping[str, Sequence[str]], authorized:
     _write(root / "etc/shadow", _SHADOW, 0o640)
     _write(root / "etc/group", _GROUP)
     _write(root / "etc/sudoers", SUDOERS, 0o440)
-    _write(root / "etc/ssh/sshd_config", _SSHD)
+    _write(root / "etc/ssh/sshd_config", SSHD)
     for half in ("", ".pub"):
         shutil.copy(f"{host_key}{half}", root / f"etc/ssh/ssh_host_ed25519_key{half}")
     _write(root / "root/.ssh/authorized_keys", authorized, 0o600)

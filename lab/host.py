@@ -1,6 +1,7 @@
-"""One host of a lab, seen from outside: commands and files in its namespaces, not over SSH.
+"""One host of a lab, seen from outside: commands and files on it, not over SSH.
 
-In: the process that is PID 1 there. Out: what a test needs to break it and to see that it is broken.
+In: the process that it is. Out: what a test needs to break it and to see that it is broken. `LabHost` is what every
+host can, be it made of namespaces (`NamespaceHost`) or a machine with a kernel of its own (`lab.machines.Machine`).
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from lab.errors import LabError
 from lab.here import Here
@@ -31,15 +34,25 @@ exec "$@"
 """Enter a host's control groups first, from outside, where they have a name."""
 
 
+class Running(Protocol):
+    """A command that was started on a host."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    def signal(self, how: signal.Signals) -> None:
+        """Send it a signal, if it still runs."""
+
+
 @dataclass(frozen=True)
-class LabHost:
+class LabHost(ABC):
     """A running lab host."""
 
     name: str
     address: str
     address6: str
     init: int = field(repr=False)
-    """The host's PID 1, as this machine numbers it."""
+    """The host's PID 1, or the process that a machine runs in, as this machine numbers it."""
     directory: Path = field(repr=False)
     """The lab's: its keys and known_hosts."""
     here: Here = field(repr=False)
@@ -57,29 +70,23 @@ class LabHost:
         """The lab's host keys, as they were made."""
         return self.directory / "known_hosts"
 
-    @property
-    def _enter(self) -> list[str]:
-        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--wd=/"]
-        groups = str(self.directory / self.name / "cgroups")
-        return ["sh", "-c", _JOIN, groups, "nsenter", f"--target={self.init}", *namespaces, "--"]
-
+    @abstractmethod
     def run(
         self, command: Sequence[str], *, check: bool = True, input: str = "", seconds: float = 20.0
     ) -> subprocess.CompletedProcess[str]:
-        """Run `command` on the host as root; with `check`, anything but exit status 0 is a LabError."""
-        done = subprocess.run(
-            [*self._enter, *command],
-            input=input,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=seconds,
-            env=ENVIRONMENT,
-            check=False,
-        )
-        if check and done.returncode:
-            raise LabError(f"{self.name}: {' '.join(command)}: exit {done.returncode}: {done.stderr.strip()}")
-        return done
+        """Run `command` on the host as root; with `check`, anything but exit status 0 is a LabError.
+
+        Raises `subprocess.TimeoutExpired` when it takes more than `seconds`.
+        """
+
+    @abstractmethod
+    def background(
+        self, command: Sequence[str], *, end: signal.Signals = signal.SIGKILL
+    ) -> AbstractContextManager[Running]:
+        """While inside, `command` runs on the host; it dies with the host.
+
+        `end` is how it is ended: one that has processes of its own must be asked to end them.
+        """
 
     def login(
         self, *command: str, user: str | None = None, address: str | None = None, seconds: float = 20.0
@@ -93,27 +100,6 @@ class LabHost:
     def shell(self, script: str, *, check: bool = True, seconds: float = 20.0) -> str:
         """Run a line of POSIX shell on the host; its standard output."""
         return self.run(["sh", "-c", script], check=check, seconds=seconds).stdout
-
-    @contextmanager
-    def background(
-        self, command: Sequence[str], *, end: signal.Signals = signal.SIGKILL
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """While inside, `command` runs on the host; it dies with its starter, or with the host.
-
-        `end` is how it is ended: one that has processes of its own must be asked to end them.
-        """
-        with subprocess.Popen(
-            [*self._enter, "setpriv", "--pdeathsig=KILL", "--", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            start_new_session=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                end_child(process, end)
 
     def read(self, path: str) -> str:
         """The text of a file on the host."""
@@ -142,19 +128,75 @@ class LabHost:
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.known_hosts}",
         }
 
+    def _checked(
+        self, command: Sequence[str], done: subprocess.CompletedProcess[str]
+    ) -> subprocess.CompletedProcess[str]:
+        if done.returncode:
+            raise LabError(f"{self.name}: {' '.join(command)}: exit {done.returncode}: {done.stderr.strip()}")
+        return done
 
-def end_child(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
-    """End what nsenter started, by its number, so that nsenter itself sees it end; no zombie stays on the host."""
-    signal_child(process, how)
+
+@dataclass(frozen=True)
+class NamespaceHost(LabHost):
+    """A host that is made of namespaces."""
+
+    @property
+    def _enter(self) -> list[str]:
+        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--wd=/"]
+        groups = str(self.directory / self.name / "cgroups")
+        return ["sh", "-c", _JOIN, groups, "nsenter", f"--target={self.init}", *namespaces, "--"]
+
+    def run(
+        self, command: Sequence[str], *, check: bool = True, input: str = "", seconds: float = 20.0
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*self._enter, *command],
+            input=input,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=seconds,
+            env=ENVIRONMENT,
+            check=False,
+        )
+        return self._checked(command, done) if check else done
+
+    @contextmanager
+    def background(self, command: Sequence[str], *, end: signal.Signals = signal.SIGKILL) -> Iterator[Running]:
+        with subprocess.Popen(
+            [*self._enter, "setpriv", "--pdeathsig=KILL", "--", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield Entered(process)
+            finally:
+                _end(process, end)
+
+
+@dataclass(frozen=True)
+class Entered:
+    """What nsenter started: signals go to it, by its number, so that nsenter itself sees it end; no zombie stays."""
+
+    process: subprocess.Popen[bytes]
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def signal(self, how: signal.Signals) -> None:
+        if self.ended:
+            return
+        for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            os.kill(int(child), how)
+
+
+def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    Entered(process).signal(how)
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:
         process.kill()
-
-
-def signal_child(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
-    """Send a signal to what nsenter started, if it still runs: nsenter ends with it."""
-    if process.poll() is not None:
-        return
-    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        os.kill(int(child), how)

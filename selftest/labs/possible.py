@@ -6,12 +6,20 @@ import os
 
 import pytest
 
-from lab import available
+from lab import available, machines
 
 
 def require_lab() -> None:
     """Skip the test that asks, or fail it where CI is set, unless labs can be built here."""
-    reason = available()
+    _require(available())
+
+
+def require_machines() -> None:
+    """The same for machines with kernels of their own; their image is made if there is none."""
+    _require(machines.available() or machines.built())
+
+
+def _require(reason: str | None) -> None:
     if reason and os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
     if reason:

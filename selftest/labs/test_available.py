@@ -7,6 +7,7 @@ import os
 import pytest
 
 from lab import available
+from lab.machines import requirements
 from selftest.labs import possible
 
 
@@ -32,3 +33,13 @@ def test_a_missing_lab_is_skipped_or_fails(
     monkeypatch.setenv("CI", ci)
     with pytest.raises(outcome, match="the lab needs root"):
         possible.require_lab()
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_missing_machines_are_skipped_or_fail(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setattr(requirements, "COMMANDS", ("ip", "no-such-command"))
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="machines need no-such-command: see selftest"):
+        possible.require_machines()

@@ -12,12 +12,17 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import pytest
 
 from lab import Lab, LabHost, lab
+from lab.alone import alone
 from lab.faults import TESTS, Injected, Turn
+from lab.machines import __file__ as machines_at
+from lab.machines import machines
+from selftest.labs.possible import require_machines
 from selftest.scenarios.suite import Run, suite
 from shipworthy.checks import catalogue
 from shipworthy.results import Result
@@ -69,12 +74,35 @@ def broken_fleet(cases: Mapping[str, Case], *arguments: str, policy: str | None 
         yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values(), policy=policy))
 
 
+@contextmanager
+def broken_machines(cases: Mapping[str, Case], *arguments: str, policy: str | None = None) -> Iterator[Broken]:
+    """The same of machines with kernels of their own, and one that is well."""
+    with alone(EMULATORS), machines(names=["well", *cases]) as fleet, ExitStack() as faults:
+        hosts = {host.name: host for host in fleet}
+        injected = {name: faults.enter_context(case.fault(hosts[name])) for name, case in cases.items()}
+        yield Broken(fleet, injected, suite(fleet, *arguments, faults=injected.values(), policy=policy))
+
+
+EMULATED = """\
+plays:
+- hosts: all
+  reachable:
+    login_time: {warn_above: null, fail_above: 25 s}  # beside other tests, an emulated processor takes its time
+  cpu:
+    pressure: {warn_above: null, fail_above: 95 %}
+"""
+"""A policy for machines; plays may be added."""
+EMULATORS = Path(machines_at)
+"""Who has several emulated machines judged does so `alone` among these: two labs starve each other on two cores."""
+
+
 class Faults:
     """A subject's faults, each on a host of its own: to be inherited, with `cases`, by the class that tests them."""
 
     cases: ClassVar[Mapping[str, Case]]
     policy: ClassVar[str | None] = None
     arguments: ClassVar[tuple[str, ...]] = ()
+    well: ClassVar[tuple[str, ...]] = WELL
     of_fleet: ClassVar[frozenset[Turn]] = frozenset()
     """What the faults turn of the whole set, taken together."""
 
@@ -113,5 +141,17 @@ class Faults:
         assert broken.run.status == 1
 
     def test_the_hosts_that_are_well_are_untouched(self, broken: Broken) -> None:
-        for name in WELL:
+        for name in self.well:
             assert broken.untouched(name)
+
+
+class MachineFaults(Faults):
+    """Faults that need kernels of their own, each on a machine of its own."""
+
+    well = WELL[:1]
+    policy = EMULATED
+
+    @classmethod
+    def fleet(cls) -> AbstractContextManager[Broken]:
+        require_machines()
+        return broken_machines(cls.cases, *cls.arguments, policy=cls.policy)

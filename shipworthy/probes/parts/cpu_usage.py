@@ -102,7 +102,8 @@ def usage_between(
         whole=shares(whole),
         busiest=heapq.nlargest(top, cores, key=lambda core: core.shares.busy_percent),
         interrupted=heapq.nlargest(top, cores, key=lambda core: core.interrupts_percent),
-        own_percent=round(100.0 * (own.user + own.system) / total, 4) if total else 0.0,
+        # The kernel keeps the two accounts by different clocks: on slow cores a process may have more than there was.
+        own_percent=round(min(100.0, 100.0 * (own.user + own.system) / total), 4) if total else 0.0,
     )
 
 
