@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -326,6 +327,14 @@ CHAIN_CLAIM = {
     "none was shown": Case("error", NONE, NOBODY),
 }  # fmt: skip
 FORGED = pki.leaf(pki.Issued(ISSUING.der, pki.new_key()), pki.san(*pki.dns(NAME)), subject=f"CN={NAME}", serial=0xA1)
+KNOTTED = [pki.Issued(pki.root(subject="CN=same", key=key).der, key) for key in (pki.new_key() for _ in range(9))]
+KNOT = (
+    leaf(by=KNOTTED[0]),
+    *(
+        pki.intermediate(KNOTTED[by], pki.without(x509.AuthorityKeyIdentifier), subject="CN=same", key=KNOTTED[of].key)
+        for by, of in itertools.permutations(range(9), 2)
+    ),
+)
 NO_AKI = leaf(pki.without(x509.AuthorityKeyIdentifier))
 EASY = pki.root(pki.basic(ca=True, critical=False), pki.usage("key_cert_sign", "crl_sign", critical=False))
 BELOW_EASY = World({NAME: dict.fromkeys((V4, V6), Place((leaf(by=EASY),)))}, roots=(EASY,))
@@ -375,6 +384,11 @@ TRUST = {
         "www: CN=issuing is trusted as it is, though it is no root: OpenSSL wants PARTIAL_CHAIN for that, "
         "at 10.0.0.1 and 1 more",
         World(roots=(ISSUING,)),
+    ),
+    "a knot of issuers": Case(
+        "failed",
+        "www: among the ways that were looked at none leads to a root, and there are more, at 10.0.0.1 and 1 more",
+        served(*KNOT),
     ),
     "a public one without AKI": Case(
         "failed",

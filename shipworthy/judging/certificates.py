@@ -49,6 +49,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
         "profile",
         "verifiers-disagree",
         "rejected",
+        "too-many-paths",
     ),
     "strength": ("key-weak", "key-not-public", "key-unreadable", "signature-weak", "serial", "serial-zero"),
     "purpose": ("purpose-missing", "purpose-wrong", "purpose-too-wide", "purpose-critical", "usage-wrong"),
@@ -59,7 +60,6 @@ _CODES: Mapping[str, tuple[str, ...]] = {
         "root-served",
         "other-path",
         "too-many-served",
-        "too-many-paths",
     ),
 }
 CLAIM_OF: Mapping[str, str] = {code: claim for claim, codes in _CODES.items() for code in codes}

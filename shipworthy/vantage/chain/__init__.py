@@ -94,11 +94,11 @@ def _without_path(
     yield from softened(names.examine(leaf, name), private=private)
     yield from softened(rules.examine_path(search.longest, at, anchored=last.is_self_issued), private=private)
     unsigned = [issuer for child, issuer in search.unsigned if child is last]
-    if search.too_long:
+    if search.stopped:
+        yield ours("too-many-paths", "among the ways that were looked at none leads to a root, and there are more")
+    elif search.too_long:
         sentence = f"over {MOST_ISSUERS} issuers of {leaf.label} no trusted root is reached, and there are more"
         yield ours("path-too-long", sentence)
-    elif search.stopped:
-        yield ours("too-many-paths", "among the ways that were looked at none leads to a root, and there are more")
     elif last.is_self_issued:
         yield ours("root-unknown", f"{last.label} is its own issuer, and no root that is trusted")
     elif unsigned:
