@@ -150,6 +150,12 @@ def _as_issued() -> Case:
     return case(served, middle, top)
 
 
+def _weakly_signed_anchor() -> Case:
+    top = root(key=rsa.generate_private_key(65537, 2048))
+    anchor = intermediate(top)
+    return case(leaf(anchor), signed_with_rsa(anchor, top.key, "sha1"))
+
+
 def _serial_zero() -> Issued:
     made = root(serial=5)
     return patched(made, made.key, b"\x02\x01\x05", b"\x02\x01\x00")
@@ -271,6 +277,7 @@ BAD: dict[str, tuple[Make, set[str]]] = {
         {"usage-wrong"},
     ),
     "leaf: signed with SHA-1": (lambda: _weakly_signed("sha1"), {"signature-weak"}),
+    "anchor: an intermediate signed with SHA-1": (_weakly_signed_anchor, {"signature-weak"}),
     "leaf: signed with MD5": (lambda: _weakly_signed("md5"), {"signature-weak"}),
     # validity
     "leaf: expired": (of_leaf(end=datetime(2026, 11, 20, tzinfo=UTC)), {"expired"}),

@@ -194,6 +194,7 @@ def _anchor(anchor: Certificate) -> Iterator[Finding]:
     if not anchor.is_self_issued:
         sentence = f"{anchor.label} is trusted as it is, though it is no root: OpenSSL wants PARTIAL_CHAIN for that"
         yield ours("anchor-is-no-root", sentence, fatal=False)
+        yield from _signature(anchor)
         if anchor.extension(x509.AuthorityKeyIdentifier) is None:
             yield ours("issuer-unidentified", f"{anchor.label} does not say which key signed it, and is no root")
         return
