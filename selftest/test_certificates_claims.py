@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -347,6 +348,18 @@ CHAIN_CLAIM = {
     "none was shown": Case("error", NONE, NOBODY),
 }  # fmt: skip
 FORGED = pki.leaf(pki.Issued(ISSUING.der, pki.new_key()), pki.san(*pki.dns(NAME)), subject=f"CN={NAME}", serial=0xA1)
+KNOTTED = [pki.Issued(pki.root(subject="CN=same", key=key).der, key) for key in (pki.new_key() for _ in range(9))]
+KNOT = (
+    leaf(by=KNOTTED[0]),
+    *(
+        pki.intermediate(KNOTTED[by], pki.without(x509.AuthorityKeyIdentifier), subject="CN=same", key=KNOTTED[of].key)
+        for by, of in itertools.permutations(range(9), 2)
+    ),
+)
+NO_AKI = leaf(pki.without(x509.AuthorityKeyIdentifier))
+EASY = pki.root(pki.basic(ca=True, critical=False), pki.usage("key_cert_sign", "crl_sign", critical=False))
+BELOW_EASY = World({NAME: dict.fromkeys((V4, V6), Place((leaf(by=EASY),)))}, roots=(EASY,))
+POLICIES = x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)])
 TRUST = {
     "trusted": Case("passed", ""),
     "an unknown root": Case(
@@ -392,6 +405,38 @@ TRUST = {
         "www: CN=issuing is trusted as it is, though it is no root: OpenSSL wants PARTIAL_CHAIN for that, "
         "at 10.0.0.1 and 1 more",
         World(roots=(ISSUING,)),
+    ),
+    "a knot of issuers": Case(
+        "failed",
+        "www: among the ways that were looked at none leads to a root, and there are more, at 10.0.0.1 and 1 more",
+        served(*KNOT),
+    ),
+    "a public one without AKI": Case(
+        "failed",
+        f"www: OpenSSL: 85 at depth 0: Missing Authority Key Identifier (CN={NAME}), at 10.0.0.1 and 1 more; "
+        f"cryptography: invalid extension: 2.5.29.35: Certificate is missing required extension (CN={NAME}), "
+        "at 10.0.0.1 and 1 more",
+        served(NO_AKI, ISSUING),
+    ),
+    "a private one without AKI": Case("passed", "", served(NO_AKI, ISSUING), {"public": False}),
+    "below a root of one's own, which is what makes it private": Case(
+        "passed", "", served(NO_AKI, ISSUING), {"roots": "/srv/roots.pem"}
+    ),
+    "below a root of one's own, and public all the same": Case(
+        "failed",
+        f"www: OpenSSL: 85 at depth 0: Missing Authority Key Identifier (CN={NAME}), at 10.0.0.1 and 1 more; "
+        f"cryptography: invalid extension: 2.5.29.35: Certificate is missing required extension (CN={NAME}), "
+        "at 10.0.0.1 and 1 more",
+        served(NO_AKI, ISSUING),
+        {"roots": "/srv/roots.pem", "public": True},
+    ),
+    "a private root as Easy-RSA makes it": Case("passed", "", BELOW_EASY, {"public": False}),
+    "one verifier alone does not know what a private one has": Case(
+        "warned",
+        "www: the verifiers disagree: OpenSSL accepts, cryptography does not (invalid extension: 2.5.29.32: "
+        f"certificate contains unaccounted-for critical extensions (CN={NAME})), at 10.0.0.1 and 1 more",
+        served(leaf((x509.CertificatePolicies, (POLICIES, True))), ISSUING),
+        {"public": False},
     ),
     "expired is another check's": Case("passed", "", served(EXPIRED, ISSUING)),
     "a wrong name is another check's": Case("passed", "", served(leaf(names=("other.example.com",)), ISSUING)),
@@ -467,9 +512,15 @@ NAMES = {
         {"connect": f"{V4}:443"},
     ),
     "a CN that is none of the names": Case(
+        "failed",
+        "www: CN old.example.com is none of the names in subjectAltName, at 10.0.0.1 and 1 more",
+        served(leaf(subject="CN=old.example.com"), ISSUING),
+    ),
+    "a private one whose CN is none of the names": Case(
         "warned",
         "www: CN old.example.com is none of the names in subjectAltName, at 10.0.0.1 and 1 more",
         served(leaf(subject="CN=old.example.com"), ISSUING),
+        {"public": False},
     ),
     "an unknown root is another check's": Case("passed", "", TO_OTHERS),
     "none was shown": Case("error", NONE, NOBODY),
@@ -524,6 +575,12 @@ PURPOSE = {
         "warned",
         f"www: CN={NAME} does not say that it is for servers: it has no extendedKeyUsage, at 10.0.0.1 and 1 more",
         private(pki.without(x509.ExtendedKeyUsage)),
+    ),
+    "it does not say, and is said to be private": Case(
+        "warned",
+        f"www: CN={NAME} does not say that it is for servers: it has no extendedKeyUsage, at 10.0.0.1 and 1 more",
+        served(leaf(pki.without(x509.ExtendedKeyUsage)), ISSUING),
+        {"public": False},
     ),
     "a usage that no handshake has": Case(
         "failed",
@@ -702,7 +759,6 @@ TABLES = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @pytest.mark.parametrize(("check", "case"), lines(TABLES))
 def test_what_is_concluded(check: str, case: Case) -> None:
     told(check, case)
@@ -715,6 +771,17 @@ def test_garbage_is_not_trusted(chain: tuple[Issued | bytes, ...], outcome: str)
     assert (said.outcome, said.message.partition(": error")[0]) == (outcome, f"www: {where}")
 
 
+def test_who_rejects_what_and_who_does_not_is_evidence() -> None:
+    critical = leaf(pki.san(*pki.dns(NAME), critical=True))
+    said = concluded("test_chain_is_trusted", Case("", "", served(critical, ISSUING)))
+    words = "EE subjectAltName MUST NOT be critical when subject is nonempty"
+    assert said.outcome == "failed"
+    assert [line for line in said.evidence if "subjectAltName" in line] == [
+        f"cryptography: {words} (CN={NAME})",
+        f"the verifiers disagree: OpenSSL accepts, cryptography does not ({words} (CN={NAME}))",
+    ]
+
+
 def test_evidence_is_what_a_person_needs() -> None:
     case = Case("failed", "", served(EXPIRED, ISSUING), {"starttls": "smtp"})
     said = concluded("test_certificate_is_in_date", case).evidence
@@ -724,7 +791,7 @@ def test_evidence_is_what_a_person_needs() -> None:
         f"served CN={NAME}, by CN=issuing,O=Example Trust, from 2026-08-27 12:00:00 UTC to 2026-11-25 11:59:59 UTC",
         f"for {NAME}",
         f"serial A1, SHA-256 {fingerprint.hex(':').upper()}",
-        "OpenSSL: 10 at depth 0: certificate has expired",
+        f"OpenSSL: 10 at depth 0: certificate has expired (CN={NAME})",
     } <= set(said)
     assert [line.partition(", from")[0] for line in said if line.startswith("served ")] == [
         f"served CN={NAME}, by CN=issuing,O=Example Trust",

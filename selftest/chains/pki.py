@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from shipworthy.vantage.chain.certificate import quiet
 from shipworthy.vantage.tls import Finding, accepted, examine_chain
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -45,7 +46,8 @@ class Issued(NamedTuple):
 
     @property
     def certificate(self) -> x509.Certificate:
-        return x509.load_der_x509_certificate(self.der)
+        with quiet():
+            return x509.load_der_x509_certificate(self.der)
 
     @property
     def text(self) -> str:
@@ -66,11 +68,11 @@ class Case(NamedTuple):
     name: str | None = NAME
     at: datetime = AT
 
-    def findings(self) -> list[Finding]:
-        return examine_chain(*self)
+    def findings(self, *, private: bool | None = None) -> list[Finding]:
+        return examine_chain(*self, private=private)
 
-    def accepted(self) -> bool:
-        return accepted(self.findings())
+    def accepted(self, *, private: bool | None = None) -> bool:
+        return accepted(self.findings(private=private))
 
 
 def case(leaf: Issued, *above: Issued, name: str | None = NAME, at: datetime = AT) -> Case:

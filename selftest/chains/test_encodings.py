@@ -8,8 +8,6 @@ import pytest
 
 from selftest.chains.pki import AT, case, fatal, leaf, patched, root
 
-pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
-
 
 @pytest.mark.parametrize(
     ("at", "good"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -20,6 +21,7 @@ from selftest.chains.pki import (
     AT,
     NAME,
     Case,
+    Issued,
     case,
     constraints,
     dns,
@@ -38,7 +40,6 @@ from selftest.changed import CHANGES, Changes, changed
 from shipworthy.vantage.chain.loading import MOST_BYTES
 from shipworthy.vantage.tls import Finding, examine_chain
 
-pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 SECONDS = 3
 """Of processor time for the worst input; an honest chain takes a thousandth."""
 
@@ -123,6 +124,30 @@ def test_algorithms_that_nobody_knows_are_findings(old: str, new: str) -> None:
     changes = bytes.fromhex(old), bytes.fromhex(new)
     assert fatal(checked(case(patched(LEAF, MIDDLE.key, *changes), MIDDLE, TOP)))
     assert fatal(checked(case(LEAF, patched(MIDDLE, TOP.key, *changes), TOP)))
+
+
+def negative(issued: Issued) -> Issued:
+    """The same with a number below zero, of its own or of its issuer, that it names."""
+    return patched(issued, TOP.key, bytes.fromhex("047fabcdef"), bytes.fromhex("04ffabcdef"))
+
+
+def test_numbers_below_zero_raise_nothing_and_warn_nobody() -> None:
+    """Where warnings are errors, too; cryptography warns at every look."""
+    number = 0x7FABCDEF
+    value = x509.AuthorityKeyIdentifier(b"key", [x509.DirectoryName(TOP.subject)], number)
+    named = (x509.AuthorityKeyIdentifier, (value, False))
+    plain = intermediate(TOP, serial=number, key=key(109)), intermediate(TOP, named, key=key(109))
+    leaves = leaf(TOP, serial=number), leaf(TOP, named)
+    for middle in plain:
+        below, odd = leaf(middle), negative(middle).der
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert fatal(checked(Case(below.der, [odd], [TOP.der])))
+            assert isinstance(checked(Case(below.der, [], [odd])), list)
+    for mine in map(negative, leaves):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert fatal(checked(case(mine, TOP)))
 
 
 @pytest.mark.parametrize("what", PLAINLY_BAD)

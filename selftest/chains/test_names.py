@@ -120,10 +120,18 @@ def test_a_common_name_copies_a_name(common: str, has: str, code: str) -> None:
     assert fatal(case(made, top, name=has).findings()) == {code}
 
 
-@pytest.mark.parametrize("common", ["notinsan.example.com", "xn--nxasmq6b.com"])
-def test_a_common_name_that_is_no_name_at_all_is_a_warning(common: str) -> None:
-    """x509-limbo rejects these, and accepts `CN=example.com` for `*.example.com` and for addresses."""
-    findings = case(leaf(top := root(), subject=f"CN={common}"), top).findings()
+@pytest.mark.parametrize("common", ["notinsan.example.com", "xn--nxasmq6b.com", "192.0.2.1"])
+def test_a_common_name_that_is_none_of_the_names_is_what_no_public_one_has(common: str) -> None:
+    made = case(leaf(top := root(), subject=f"CN={common}"), top)
+    assert (fatal(made.findings()), warned(made.findings())) == ({"common-name-absent"}, set())
+    findings = made.findings(private=True)
+    assert (fatal(findings), warned(findings)) == (set(), {"common-name-absent"})
+
+
+@pytest.mark.parametrize(("has", "asked"), [("*.example.com", "foo.example.com"), ("a.b.example.com",) * 2])
+def test_a_common_name_above_the_names_is_a_warning(has: str, asked: str) -> None:
+    """`CN=example.com` for `*.example.com`: x509-limbo accepts it."""
+    findings = case(leaf(top := root(), san(*dns(has))), top, name=asked).findings()
     assert (fatal(findings), warned(findings)) == (set(), {"common-name-absent"})
 
 

@@ -35,6 +35,7 @@ from selftest.chains.pki import (
     warned,
     without,
 )
+from shipworthy.vantage.tls import Finding
 
 LONG_EXPIRED = datetime(2012, 1, 1, tzinfo=UTC)
 
@@ -64,6 +65,41 @@ def test_a_self_issued_certificate_does_not_count_for_the_path_length() -> None:
 def test_eight_intermediates_are_a_path_and_nine_are_not() -> None:
     assert below(*[None] * 8).accepted()
     assert not below(*[None] * 9).accepted()
+
+
+def test_of_too_many_issuers_none_is_said_to_be_missing() -> None:
+    findings = below(*[None] * 9).findings()
+    assert fatal(findings) == {"path-too-long"}
+    assert "over 8 issuers of CN=example.com no trusted root is reached, and there are more" in {
+        finding.sentence for finding in findings
+    }
+
+
+def test_issuers_that_vouch_for_each_other_are_not_said_to_be_missing() -> None:
+    one, two = root(subject="CN=one"), root(subject="CN=two")
+    served = [intermediate(one, subject="CN=two", key=two.key), intermediate(two, subject="CN=one", key=one.key)]
+    findings = Case(leaf(one).der, [each.der for each in served], [root().der]).findings()
+    assert [finding.sentence for finding in findings if finding.by == "ours" and finding.fatal] == [
+        "the issuers of CN=example.com vouch for each other, and no trusted root for them"
+    ]
+
+
+def test_what_nobody_trusts_is_not_said_to_be_trusted() -> None:
+    middle = intermediate(root(), without(x509.AuthorityKeyIdentifier))
+    findings = Case(leaf(middle).der, [middle.der], [root(subject="CN=other").der]).findings()
+    assert {finding.code for finding in findings} == {"issuer-missing"}
+    weak = intermediate(root(), purposes(ExtendedKeyUsageOID.EMAIL_PROTECTION))
+    findings = Case(leaf(weak).der, [weak.der], [root(subject="CN=other").der]).findings()
+    assert fatal(findings) == {"issuer-missing", "purpose-wrong"}
+
+
+@pytest.mark.parametrize("count", [64, 90])
+def test_expired_twins_of_an_intermediate_do_not_hide_the_good_one(count: int) -> None:
+    good = intermediate(top := root())
+    key = good.key
+    twins = [intermediate(top, key=key, end=LONG_EXPIRED).der for _ in range(count)]
+    findings = Case(leaf(good).der, [*twins, good.der], [top.der]).findings()
+    assert (fatal(findings), warned(findings)) == (set(), {"served-unused"})
 
 
 def test_a_missing_intermediate_is_named() -> None:
@@ -161,13 +197,18 @@ def test_many_of_one_name_and_different_keys_cost_bounded_time() -> None:
         intermediate(own[by], without(x509.AuthorityKeyIdentifier), subject="CN=same", key=keys[of])
         for by, of in itertools.permutations(range(9), 2)
     ]
-    assert_quick(Case(leaf(own[0]).der, [each.der for each in knot], [root().der]))
+    findings = assert_quick(Case(leaf(own[0]).der, [each.der for each in knot], [root().der]))
+    assert [finding.sentence for finding in findings if finding.fatal and finding.by == "ours"] == [
+        "among the ways that were looked at none leads to a root, and there are more"
+    ]
 
 
-def assert_quick(made: Case) -> None:
+def assert_quick(made: Case) -> list[Finding]:
     before = time.process_time()
-    assert not made.accepted()
+    findings = made.findings()
+    assert fatal(findings)
     assert time.process_time() - before < 2
+    return findings
 
 
 BAD_EDGES: dict[str, Callable[[], dict[str, Any]]] = {

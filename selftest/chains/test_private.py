@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from selftest.chains.pki import (
     NAME,
     Case,
+    Change,
     Issued,
     basic,
     case,
@@ -38,7 +40,6 @@ from selftest.chains.pki import (
     without,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 Make = Callable[[], Case]
 
 
@@ -102,6 +103,81 @@ def test_is_a_warning_below_a_private_root(what: str) -> None:
     assert what == "leaf for ten years" or warned(findings)
 
 
+def easy_rsa() -> Case:
+    """As Easy-RSA makes them: keyUsage, basicConstraints that are not critical, issuers by name and serial number."""
+    key = new_key()
+    top = root(
+        basic(ca=True, critical=False),
+        usage("key_cert_sign", "crl_sign", critical=False),
+        issuer_by_name(key, "CN=root", 77),
+        key=key,
+        serial=77,
+    )
+    changes = [basic(ca=False, critical=False), issuer_by_name(key, "CN=root", 77)]
+    return case(leaf(top, *changes, usage("digital_signature", "key_encipherment", critical=False)), top)
+
+
+def issuer_by_name(key: Any, name: str, serial: int) -> Change:
+    digest = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest
+    return x509.AuthorityKeyIdentifier, (
+        x509.AuthorityKeyIdentifier(digest, [x509.DirectoryName(named(name))], serial),
+        False,
+    )
+
+
+def below_proper(*changes: Change, key: Any = None) -> Make:
+    return lambda: case(leaf(top := root(), *changes, key=key), top)
+
+
+POLICIES = x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)])
+DECLARED: dict[str, tuple[Make, set[str]]] = {
+    "Easy-RSA": (easy_rsa, {"profile", "root-issuer-named"}),
+    "no purposes": (below_proper(without(x509.ExtendedKeyUsage)), {"purpose-missing"}),
+    "no AKI": (below_proper(without(x509.AuthorityKeyIdentifier)), {"profile"}),
+    "Ed25519": (below_proper(key=ed25519.Ed25519PrivateKey.generate()), {"key-not-public"}),
+    "Ed25519 all through": (
+        lambda: case(
+            leaf(top := root(key=ed25519.Ed25519PrivateKey.generate()), key=ed25519.Ed25519PrivateKey.generate()), top
+        ),
+        {"key-not-public", "profile", "verifiers-disagree"},
+    ),
+    "for e-mail too": (
+        below_proper(purposes(x509.OID_SERVER_AUTH, ExtendedKeyUsageOID.EMAIL_PROTECTION)),
+        {"purpose-too-wide"},
+    ),
+    "critical policies": (
+        below_proper((x509.CertificatePolicies, (POLICIES, True))),
+        {"profile", "verifiers-disagree"},
+    ),
+    "an anchor without AKI": (
+        lambda: case(leaf(anchor := intermediate(root(), without(x509.AuthorityKeyIdentifier))), anchor),
+        {"anchor-is-no-root", "issuer-unidentified"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DECLARED)
+def test_is_a_warning_where_the_chain_is_said_to_be_private(what: str) -> None:
+    """Below roots that look as public ones do, so that nothing but the caller's word makes the difference."""
+    make, codes = DECLARED[what]
+    made = make()
+    findings = made.findings(private=True)
+    assert (fatal(findings), warned(findings)) == (set(), codes)
+    assert not made.accepted()
+
+
+def test_what_is_said_to_be_public_is_judged_so_whatever_it_looks_like() -> None:
+    made = below_private(without(x509.AuthorityKeyIdentifier))()
+    assert made.accepted()
+    assert not made.accepted(private=False)
+
+
+@pytest.mark.parametrize("private", [True, None])
+def test_without_a_path_a_private_leaf_is_still_a_private_one(private: bool | None) -> None:
+    made = Case(leaf(root(), without(x509.ExtendedKeyUsage)).der, [], [])
+    assert fatal(made.findings(private=private)) == {"issuer-missing"} | (set() if private else {"purpose-missing"})
+
+
 def test_a_pinned_certificate_is_its_own_root() -> None:
     mine = self_signed()
     assert case(mine, mine).accepted()
@@ -161,21 +237,22 @@ BROKEN: dict[str, tuple[Make, str]] = {
 }
 
 
+@pytest.mark.parametrize("private", [True, None])
 @pytest.mark.parametrize("what", BROKEN)
-def test_is_fatal_below_any_root(what: str) -> None:
+def test_is_fatal_below_any_root(what: str, private: bool | None) -> None:
     make, code = BROKEN[what]
-    findings = make().findings()
+    findings = make().findings(private=private)
     assert code in fatal(findings), findings
 
 
 def test_what_is_told_of_a_private_chain_names_the_verifier_and_its_reason() -> None:
     findings = case(leaf(top := private_root(), without(x509.AuthorityKeyIdentifier)), top).findings()
     assert [(finding.by, finding.code, finding.sentence) for finding in findings] == [
-        ("openssl", "profile", "OpenSSL: 85 at depth 0: Missing Authority Key Identifier"),
+        ("openssl", "profile", "OpenSSL: 85 at depth 0: Missing Authority Key Identifier (CN=example.com)"),
         (
             "webpki",
             "profile",
-            "cryptography: invalid extension: 2.5.29.35: Certificate is missing required extension",
+            "cryptography: invalid extension: 2.5.29.35: Certificate is missing required extension (CN=example.com)",
         ),
     ]
 

@@ -47,7 +47,6 @@ AIA = x509.AuthorityInformationAccess(
 )
 SERVER = x509.OID_SERVER_AUTH
 URL = x509.UniformResourceIdentifier("http://pki.example.com/")
-pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 Make = Callable[[], Case]
 
 
@@ -151,6 +150,12 @@ def _as_issued() -> Case:
     return case(served, middle, top)
 
 
+def _weakly_signed_anchor() -> Case:
+    top = root(key=rsa.generate_private_key(65537, 2048))
+    anchor = intermediate(top)
+    return case(leaf(anchor), signed_with_rsa(anchor, top.key, "sha1"))
+
+
 def _serial_zero() -> Issued:
     made = root(serial=5)
     return patched(made, made.key, b"\x02\x01\x05", b"\x02\x01\x00")
@@ -197,7 +202,7 @@ BAD: dict[str, tuple[Make, set[str]]] = {
         {"extensions-malformed"},
     ),
     "leaf: empty subject, names not critical": (of_leaf(subject=""), {"rejected"}),
-    "leaf: serial of 21 octets": (of_leaf(serial=1 << 164), {"serial"}),
+    "leaf: serial of 21 octets": (of_leaf(serial=1 << 159), {"serial"}),
     "leaf: no AKI": (of_leaf(without(x509.AuthorityKeyIdentifier)), {"rejected"}),
     "intermediate: no AKI": (of_intermediate(without(x509.AuthorityKeyIdentifier)), {"rejected"}),
     "root: critical AKI": (of_root_key(lambda key: issuer_identifier(key, critical=True)), {"rejected"}),
@@ -272,6 +277,7 @@ BAD: dict[str, tuple[Make, set[str]]] = {
         {"usage-wrong"},
     ),
     "leaf: signed with SHA-1": (lambda: _weakly_signed("sha1"), {"signature-weak"}),
+    "anchor: an intermediate signed with SHA-1": (_weakly_signed_anchor, {"signature-weak"}),
     "leaf: signed with MD5": (lambda: _weakly_signed("md5"), {"signature-weak"}),
     # validity
     "leaf: expired": (of_leaf(end=datetime(2026, 11, 20, tzinfo=UTC)), {"expired"}),
@@ -285,6 +291,14 @@ BAD: dict[str, tuple[Make, set[str]]] = {
 def test_is_accepted(what: str) -> None:
     findings = GOOD[what]().findings()
     assert fatal(findings) == set(), findings
+
+
+def test_a_key_that_few_clients_speak_yet_is_told() -> None:
+    findings = GOOD["ML-DSA all through"]().findings()
+    assert [finding.sentence for finding in findings if finding.by == "ours"] == [
+        "CN=example.com has a key of ML-DSA, which few clients speak yet",
+        "CN=root has a key of ML-DSA, which few clients speak yet",
+    ]
 
 
 @pytest.mark.parametrize("what", BAD)

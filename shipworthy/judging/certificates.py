@@ -49,6 +49,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
         "profile",
         "verifiers-disagree",
         "rejected",
+        "too-many-paths",
     ),
     "strength": ("key-weak", "key-not-public", "key-unreadable", "signature-weak", "serial", "serial-zero"),
     "purpose": ("purpose-missing", "purpose-wrong", "purpose-too-wide", "purpose-critical", "usage-wrong"),
@@ -59,7 +60,6 @@ _CODES: Mapping[str, tuple[str, ...]] = {
         "root-served",
         "other-path",
         "too-many-served",
-        "too-many-paths",
     ),
 }
 CLAIM_OF: Mapping[str, str] = {code: claim for claim, codes in _CODES.items() for code in codes}
@@ -85,7 +85,7 @@ def wrong(shown: Shown, claim: str) -> list[Fault]:
 
 
 def odd(shown: Shown, claim: str) -> list[Fault]:
-    """What it warns of."""
+    """What it warns of. Rules of public certificates are worth no warning where it is said to be none."""
     if claim == "in_date":
         return _spare(shown)
     return gathered(
@@ -94,6 +94,7 @@ def odd(shown: Shown, claim: str) -> list[Fault]:
         for each in chain.findings
         if claim_of(each.code) == claim
         and not each.fatal
+        and not (each.code == "profile" and not shown.said.is_public)
         and not (each.code in _OF_VERIFIERS and any(other.fatal for other in chain.findings))
     )
 

@@ -67,10 +67,15 @@ def read(text: str) -> tuple[Certificate | None, str]:
 
 
 @lru_cache(maxsize=2048)
-def understood(texts: tuple[str, ...], roots: tuple[str, ...], name: str, at: datetime) -> Chain:
-    """Judge what was served, as a client would that asks for `name` and trusts `roots`."""
+def understood(
+    texts: tuple[str, ...], roots: tuple[str, ...], name: str, at: datetime, private: bool | None = None
+) -> Chain:
+    """Judge what was served, as a client would that asks for `name` and trusts `roots`.
+
+    `private`: only its own rules bind it; None where that is to be seen from the chain.
+    """
     ders, anchors = [decoded(text) for text in texts], [decoded(text) for text in roots]
-    findings = tuple(examine_chain(ders[0], ders[1:], anchors, name, at))
+    findings = tuple(examine_chain(ders[0], ders[1:], anchors, name, at, private=private))
     readable = [certificate for certificate, _ in map(read, texts) if certificate]
     trusted = [certificate for certificate, _ in map(read, roots) if certificate]
     leaf, _ = read(texts[0])
@@ -80,19 +85,17 @@ def understood(texts: tuple[str, ...], roots: tuple[str, ...], name: str, at: da
         tuple(readable),
         leaf,
         findings,
-        _lasting(leaf, readable[1:], trusted, name, at),
+        _lasting(Paths(leaf, readable[1:], trusted, at), name, at, private),
         _walk(leaf, [*readable[1:], *trusted]),
     )
 
 
-def _lasting(
-    leaf: Certificate, beside: Sequence[Certificate], roots: Sequence[Certificate], name: str, at: datetime
-) -> Path:
+def _lasting(search: Paths, name: str, at: datetime, private: bool | None) -> Path:
     """Where there are several ways, clients find one that is right; that which ends last is what counts."""
-    found = list(Paths(leaf, beside, roots).found())
+    found = list(search.found())
     if len(found) > 1:
         wanted = _wanted(name)
-        found = [path for path in found if accepted(judging.judge(path, wanted, at))] or found
+        found = [path for path in found if accepted(judging.judge(path, wanted, at, private=private))] or found
     return max(found, key=ends, default=())
 
 
@@ -128,7 +131,7 @@ def written(name: x509.Name) -> str:
 
 def serial(certificate: Certificate) -> str:
     """As openssl writes it."""
-    number = certificate.parsed.serial_number
+    number = certificate.serial
     return shown(f"{'-' if number < 0 else ''}{abs(number):X}", 42)
 
 

@@ -22,7 +22,7 @@ _NAMES, _SERVED = 10, 10
 
 
 def evidence(where: str, chain: Chain, command: str) -> Iterator[str]:
-    """Of a chain: what was served, in that order; more of its leaf, what OpenSSL says, and how to see it."""
+    """Of a chain: what was served, in that order; more of its leaf, what the verifiers say, and how to see it."""
     yield f"{where}:"
     yield from map(_served, chain.served[:_SERVED])
     if len(chain.served) > _SERVED:
@@ -30,7 +30,7 @@ def evidence(where: str, chain: Chain, command: str) -> Iterator[str]:
     if chain.leaf:
         yield f"for {_names(chain.leaf)}"
         yield f"serial {serial(chain.leaf)}, SHA-256 {_fingerprint(chain.leaf)}"
-    yield from (finding.sentence for finding in chain.findings if finding.by == "openssl")
+    yield from (each.sentence for each in chain.findings if each.by != "ours" or each.code == "verifiers-disagree")
     yield command
 
 

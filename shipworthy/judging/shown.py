@@ -102,7 +102,8 @@ class Shown:
         from shipworthy.judging.chains import understood
 
         try:
-            return understood(spot.served, self.roots, spot.server_name or self.main, self.at)
+            private = None if self.said.is_public else True
+            return understood(spot.served, self.roots, spot.server_name or self.main, self.at, private)
         except NotMeasured as error:
             raise NotMeasured(f"{self.name}: {error}, at {spot.where}") from error
 

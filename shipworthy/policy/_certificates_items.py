@@ -103,8 +103,8 @@ class Certificate(Renewed):
     )
     public: bool | None = Field(
         None,
-        description="Whether the rules of public certificates (lifetime, CAA) bind it; without it, they do unless "
-        "`roots` is a file.",
+        description="Whether the rules of public certificates (profile, lifetime, CAA) bind it; without it, they do "
+        "unless `roots` is a file.",
     )
     protocols: list[Version] = Field(
         [],

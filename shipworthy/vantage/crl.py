@@ -49,7 +49,7 @@ class RevocationList:
         if why := self._beside(certificate):
             return why
         try:
-            found = self._entries.get(certificate.parsed.serial_number)
+            found = self._entries.get(certificate.serial)
             reason = _reason(found) if found else ""
             at = found.revocation_date_utc.timestamp() if found else None
         except _UNREADABLE as error:

@@ -113,7 +113,7 @@ def _told(one: ocsp.OCSPSingleResponse, delegate: Certificate | None) -> Ocsp:
 
 def _is_about(one: ocsp.OCSPSingleResponse, mine: Certificate, authority: Certificate) -> bool:
     """Whether its CertID is that of the certificate: serial number, and the issuer's name and key as hashes."""
-    if one.serial_number != mine.parsed.serial_number:
+    if one.serial_number != mine.serial:
         return False
     digest = one.hash_algorithm.name
     return (

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from shipworthy.vantage.chain import judging, loading, names, openssl, rules, served
 from shipworthy.vantage.chain.certificate import Certificate
 from shipworthy.vantage.chain.findings import Finding, accepted, ours, softened
-from shipworthy.vantage.chain.paths import Path, Paths
+from shipworthy.vantage.chain.paths import MOST_ISSUERS, Path, Paths
 
 MOST_SERVED = 100
 MOST_SERVED_BYTES = 1024 * 1024
@@ -23,12 +23,19 @@ MOST_JUDGED_BYTES = 512 * 1024
 
 
 def examine_chain(
-    leaf: bytes, intermediates: Sequence[bytes], roots: Sequence[bytes], name: str | None, at: datetime
+    leaf: bytes,
+    intermediates: Sequence[bytes],
+    roots: Sequence[bytes],
+    name: str | None,
+    at: datetime,
+    *,
+    private: bool | None = None,
 ) -> list[Finding]:
     """Every finding on the chain of a server, as a client of a public server has to judge it.
 
     In: certificates in DER or PEM, a PEM with any number of them; the DNS name or IP address that the client asks for,
-    or None to judge the path alone; the time, with its zone. Out: findings; the chain is accepted when none is fatal.
+    or None to judge the path alone; the time, with its zone; whether the chain is a private one, which only its own
+    rules bind: None where that is to be seen from the chain. Out: findings; the chain is accepted when none is fatal.
     Bytes never raise, whatever they are, and cost bounded time. Raises ValueError for a time without a zone.
     """
     if at.tzinfo is None or at.utcoffset() is None:
@@ -43,21 +50,23 @@ def examine_chain(
         return findings
     mine, *more = first
     beside = [*more, *beside]
-    search = Paths(mine, beside, trusted)
-    path, judged = _best(search, wanted, at)
+    search = Paths(mine, beside, trusted, at)
+    path, judged = _best(search, wanted, at, private)
     if path is None:
-        findings += _without_path(search, beside, wanted, at)
+        findings += _without_path(search, beside, wanted, at, private)
     else:
         findings += judged
         findings += served.examine(path, beside, {each.der for each in trusted})
         findings += _as_served(path, search, beside, at)
-    if search.stopped:
+    if search.stopped and path:
         sentence = "there are more ways to a root than are looked at"
         findings.append(ours("too-many-paths", sentence, fatal=False))
     return list(dict.fromkeys(findings))
 
 
-def _best(search: Paths, name: names.Wanted | None, at: datetime) -> tuple[Path | None, list[Finding]]:
+def _best(
+    search: Paths, name: names.Wanted | None, at: datetime, private: bool | None
+) -> tuple[Path | None, list[Finding]]:
     """The first path without a fatal finding, or else that with the fewest."""
     best: Path | None = None
     fewest: list[Finding] = []
@@ -67,7 +76,7 @@ def _best(search: Paths, name: names.Wanted | None, at: datetime) -> tuple[Path 
         if best is not None and left < 0:
             search.stopped = True
             break
-        findings = judging.judge(path, name, at)
+        findings = judging.judge(path, name, at, private=private)
         if best is None or _fatals(findings) < _fatals(fewest):
             best, fewest = path, findings
         if accepted(findings):
@@ -76,23 +85,31 @@ def _best(search: Paths, name: names.Wanted | None, at: datetime) -> tuple[Path 
 
 
 def _without_path(
-    search: Paths, beside: list[Certificate], name: names.Wanted | None, at: datetime
+    search: Paths, beside: list[Certificate], name: names.Wanted | None, at: datetime, private: bool | None
 ) -> Iterator[Finding]:
     leaf, last = search.longest[0], search.longest[-1]
-    private = judging.is_private(last if last.is_self_issued else None, name)
+    if private is None:
+        private = judging.is_private(last if last.is_self_issued else None, name)
     yield from softened(rules.examine_leaf(leaf, named=name is not None), private=private)
     yield from softened(names.examine(leaf, name), private=private)
-    yield from rules.examine_path(search.longest, at)
+    yield from softened(rules.examine_path(search.longest, at, anchored=last.is_self_issued), private=private)
     unsigned = [issuer for child, issuer in search.unsigned if child is last]
-    if last.is_self_issued:
+    if search.stopped:
+        yield ours("too-many-paths", "among the ways that were looked at none leads to a root, and there are more")
+    elif search.too_long:
+        sentence = f"over {MOST_ISSUERS} issuers of {leaf.label} no trusted root is reached, and there are more"
+        yield ours("path-too-long", sentence)
+    elif last.is_self_issued:
         yield ours("root-unknown", f"{last.label} is its own issuer, and no root that is trusted")
     elif unsigned:
         yield ours("signature-invalid", f"{last.label} is not signed by {unsigned[0].label}, whose name it gives")
+    elif any(each.subject == last.issuer for each in search.longest):
+        yield ours("issuer-missing", f"the issuers of {leaf.label} vouch for each other, and no trusted root for them")
     else:
         yield ours("issuer-missing", f"the issuer of {last.label} was not served, and is no root that is trusted")
     verdict = openssl.judge(leaf, beside, search.anchors(), at)
     if not verdict.accepts:
-        yield Finding(verdict.code, f"OpenSSL: {verdict.words}", True, "openssl")
+        yield Finding(verdict.code, f"OpenSSL: {verdict.told}", True, "openssl")
 
 
 def _as_served(path: Path, search: Paths, beside: list[Certificate], at: datetime) -> Iterator[Finding]:
@@ -101,7 +118,7 @@ def _as_served(path: Path, search: Paths, beside: list[Certificate], at: datetim
         return
     verdict = openssl.judge(path[0], beside, search.anchors(), at)
     if not verdict.accepts:
-        yield Finding("other-path", f"OpenSSL, given all that was served: {verdict.words}", False, "openssl")
+        yield Finding("other-path", f"OpenSSL, given all that was served: {verdict.told}", False, "openssl")
 
 
 def _fatals(findings: list[Finding]) -> int:

@@ -5,12 +5,16 @@ Names and keys are compared as bytes: that is how clients chain certificates, an
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID, PublicKeyAlgorithmOID
 from OpenSSL import crypto
 
@@ -59,7 +63,8 @@ class Certificate:
     def malformed(self) -> str | None:
         """Why its extensions cannot be read, if so."""
         try:
-            self.parsed.extensions  # noqa: B018 -- reading parses
+            with quiet():
+                self.parsed.extensions  # noqa: B018 -- reading parses
         except x509.UnsupportedGeneralNameType:
             return None  # an X.400 or EDI name: well formed, and of no use to a server
         except _UNREADABLE as error:
@@ -69,7 +74,8 @@ class Certificate:
     @cached_property
     def _extensions(self) -> dict[type, x509.Extension[Any]]:
         try:
-            return {type(each.value): each for each in self.parsed.extensions}
+            with quiet():
+                return {type(each.value): each for each in self.parsed.extensions}
         except _UNREADABLE:
             return {}
 
@@ -110,6 +116,12 @@ class Certificate:
         constraints = self.value(x509.BasicConstraints)
         return constraints is not None and constraints.ca
 
+    @cached_property
+    def serial(self) -> int:
+        """Whatever it is: negative, zero, or of any length."""
+        with quiet():
+            return self.parsed.serial_number
+
     def validity(self) -> tuple[datetime, datetime]:
         """From and to, in UTC, both inclusive."""
         return self.parsed.not_valid_before_utc, self.parsed.not_valid_after_utc
@@ -118,12 +130,21 @@ class Certificate:
 def read(der: bytes) -> Certificate:
     """Read DER; raises ValueError with the parser's reason."""
     try:
-        parsed = x509.load_der_x509_certificate(der)
-        parsed.version, parsed.serial_number, parsed.not_valid_after_utc, parsed.not_valid_before_utc  # noqa: B018
-    except (ValueError, TypeError, x509.InvalidVersion, Warning) as error:  # a warning, where warnings are errors
+        with quiet():
+            parsed = x509.load_der_x509_certificate(der)
+            parsed.version, parsed.serial_number, parsed.not_valid_after_utc, parsed.not_valid_before_utc  # noqa: B018
+    except (ValueError, TypeError, x509.InvalidVersion) as error:
         raise ValueError(str(error)) from error
     fields = _fields(parsed.tbs_certificate_bytes)
     return Certificate(der=der, parsed=parsed, issuer=fields[2], subject=fields[4], key=fields[5])
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What cryptography will not read some day, a negative serial number, is a finding, and no warning of Python's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        yield
 
 
 def shown(text: str, most: int = 80) -> str:

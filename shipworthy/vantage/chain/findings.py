@@ -37,6 +37,7 @@ class Finding(NamedTuple):
 
 PUBLIC_ONLY = frozenset(
     {
+        "common-name-absent",
         "common-name-differs",
         "issuer-unidentified",
         "key-not-public",

@@ -1,13 +1,15 @@
 """One path judged by all three: OpenSSL, cryptography, and our rules; and what to make of it when they disagree.
 
 Whatever either verifier has a right to reject for a public server is fatal. What it rejects of a private root's rules
-is a warning; a root is private (`is_private`) when no public one can look or be used like it. Four verdicts are not
+is a warning; a chain is private when the caller says so, or else (`is_private`) when no public one can look or be used
+like it. Four verdicts are not
 taken as they stand, each with its reason:
 
 - OpenSSL applies DNS constraints to a CN where subjectAltName has no DNS name. No client reads such a CN any more.
 - cryptography counts self-issued certificates against a path length, RFC 5280 6.1.4 does not.
 - cryptography cannot judge constraints on directory names. OpenSSL can.
-- cryptography knows no version 1 and no Ed25519 or Ed448. Private roots may have them; OpenSSL's clients speak them.
+- cryptography knows no version 1, no Ed25519 or Ed448, and no critical extension but those that public certificates
+  have. Private ones may have them; OpenSSL's clients know them, or OpenSSL rejects them too.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ from shipworthy.vantage.chain.findings import Finding, ours, softened
 from shipworthy.vantage.chain.paths import Path
 
 _OF_SELF_ISSUED = ("path-too-long", "signature-invalid")  # or its other certificate of that name, tried after it
-_UNKNOWN_TO_WEBPKI = ("must be an X509v3", "Forbidden public key algorithm", "Forbidden signature algorithm")
+_UNKNOWN_TO_WEBPKI = (
+    "must be an X509v3",
+    "Forbidden public key algorithm",
+    "Forbidden signature algorithm",
+    "unaccounted-for critical",
+)
 
 
 def is_private(anchor: Certificate | None, name: names.Wanted | None) -> bool:
@@ -46,10 +53,11 @@ def is_private(anchor: Certificate | None, name: names.Wanted | None) -> bool:
     return not anchor.is_authority or (anchor.is_self_issued and anchor.value(x509.KeyUsage) is None)
 
 
-def judge(path: Path, name: names.Wanted | None, at: datetime) -> list[Finding]:
-    """Every finding on a path, the leaf's own included."""
+def judge(path: Path, name: names.Wanted | None, at: datetime, *, private: bool | None = None) -> list[Finding]:
+    """Every finding on a path, the leaf's own included. `private`: what is known of it; None to look."""
     leaf = path[0]
-    private = is_private(path[-1], name)
+    if private is None:
+        private = is_private(path[-1], name)
     findings = [
         *rules.examine_leaf(leaf, named=name is not None),
         *names.examine(leaf, name),
@@ -71,18 +79,18 @@ def _verdicts(path: Path, name: names.Wanted | None, at: datetime, *, private: b
 
     if not plain.accepts:
         fatal = not (web.accepts and _is_of_common_name(plain, path[1:]))
-        yield Finding(plain.code if fatal else "profile", f"OpenSSL: {plain.words}", fatal, "openssl")
+        yield Finding(plain.code if fatal else "profile", f"OpenSSL: {plain.told}", fatal, "openssl")
     elif not strict.accepts:
-        yield Finding("profile", f"OpenSSL: {strict.words}", False, "openssl")
+        yield Finding("profile", f"OpenSSL: {strict.told}", False, "openssl")
     if not web.accepts:
         fatal = not (plain.accepts and _is_beyond_webpki(web, path, private=private))
-        yield Finding(web.code if fatal else "profile", f"cryptography: {web.words}", fatal, "webpki")
+        yield Finding(web.code if fatal else "profile", f"cryptography: {web.told}", fatal, "webpki")
     elif not public.accepts:
-        yield Finding("profile", f"cryptography: {public.words}", False, "webpki")
-    if strict.accepts != public.accepts:
-        accepting, rejecting = ("OpenSSL", "cryptography") if strict.accepts else ("cryptography", "OpenSSL")
-        words = public.words if strict.accepts else strict.words
-        sentence = f"the verifiers disagree: {accepting} accepts, {rejecting} does not ({words})"
+        yield Finding("profile", f"cryptography: {public.told}", False, "webpki")
+    if plain.accepts != web.accepts:
+        accepting, rejecting = ("OpenSSL", "cryptography") if plain.accepts else ("cryptography", "OpenSSL")
+        told = web.told if plain.accepts else plain.told
+        sentence = f"the verifiers disagree: {accepting} accepts, {rejecting} does not ({told})"
         yield ours("verifiers-disagree", sentence, fatal=False)
 
 
@@ -95,7 +103,7 @@ def _of_path(
     if name is None or not verdict.is_of_name:
         return verdict
     fatal = not (private and verdict.code == "name-invalid")  # an underscore, which hosts of a private network have
-    yield Finding(verdict.code, f"cryptography: {verdict.words}", fatal, "webpki")
+    yield Finding(verdict.code, f"cryptography: {verdict.told}", fatal, "webpki")
     return webpki.judge(leaf, issuers, anchor, None, at, relaxed=relaxed)
 
 

@@ -99,7 +99,8 @@ def _matching(leaf: Certificate, mine: list[Wanted], name: Wanted) -> Iterator[F
 
 
 def _common_name(leaf: Certificate, mine: list[Wanted]) -> Iterator[Finding]:
-    """A CN that spells one of the names otherwise; that it is none of them is common, and a warning."""
+    """A CN that is none of the names, or spells one otherwise. Certificates are labelled with the domain above their
+    names, too: that is a warning."""
     names = set(mine)
     spelled = {str(each) for each in mine}
     lowered = {each.lower() for each in spelled}
@@ -112,7 +113,8 @@ def _common_name(leaf: Certificate, mine: list[Wanted]) -> Iterator[Finding]:
         elif name.lower() in lowered or (not name.isascii() and _dotted(name)):
             yield ours("common-name-differs", f"CN {shown(name)} is not a copy of a name in subjectAltName")
         elif _dotted(name):
-            yield ours("common-name-absent", f"CN {shown(name)} is none of the names in subjectAltName", fatal=False)
+            fatal = not any(each.endswith(f".{name.lower()}") for each in lowered)
+            yield ours("common-name-absent", f"CN {shown(name)} is none of the names in subjectAltName", fatal=fatal)
 
 
 def _dotted(name: str) -> bool:

@@ -45,6 +45,13 @@ class Verdict(NamedTuple):
     number: int = 0
     """X509_V_ERR_…; 0 where it accepts, or could not even read."""
     words: str = ""
+    about: str = ""
+    """Which certificate is meant, where that is known."""
+
+    @property
+    def told(self) -> str:
+        """Its words, with the certificate."""
+        return f"{self.words} ({self.about})" if self.about else self.words
 
     @property
     def code(self) -> str:
@@ -61,17 +68,20 @@ def judge(
     strict: bool = True,
 ) -> Verdict:
     """Ask OpenSSL."""
+    chain, trusted = [leaf, *issuers], list(anchors)
     try:
         store = crypto.X509Store()
         store.set_flags(_STRICT if strict else _PLAIN)
         store.set_time(at)
-        for anchor in anchors:
+        for anchor in trusted:
             store.add_cert(anchor.for_openssl)
-        context = crypto.X509StoreContext(store, leaf.for_openssl, [each.for_openssl for each in issuers])
+        context = crypto.X509StoreContext(store, leaf.for_openssl, [each.for_openssl for each in chain[1:]])
         context.verify_certificate()
     except crypto.X509StoreContextError as error:
         number, depth, words = error.errors
-        return Verdict(accepts=False, number=number, words=f"{number} at depth {depth}: {words}")
+        der = crypto.dump_certificate(crypto.FILETYPE_ASN1, error.certificate)
+        about = next((each.label for each in [*chain, *trusted] if each.der == der), "")
+        return Verdict(accepts=False, number=number, words=f"{number} at depth {depth}: {words}", about=about)
     except crypto.Error as error:
         return Verdict(accepts=False, words=f"unreadable: {_reason(error)}")
     return Verdict(accepts=True)

@@ -1,4 +1,4 @@
-"""The ways from a leaf to roots: every path that names and signatures allow, shortest branch first, within bounds.
+"""The ways from a leaf to roots: every path that names and signatures allow, the likeliest first, within bounds.
 
 Verifiers differ in which path they try, and some try one only. So paths are found here, and each is judged by itself.
 A certificate's node is its subject with its key: cross-signed loops come back to a node, and stop there.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -27,13 +28,18 @@ Path = tuple[Certificate, ...]
 class Paths:
     """The search of one chain; `found` makes the paths as they are asked for, and the rest tells why there are none."""
 
-    def __init__(self, leaf: Certificate, served: Sequence[Certificate], roots: Iterable[Certificate]) -> None:
+    def __init__(
+        self, leaf: Certificate, served: Sequence[Certificate], roots: Iterable[Certificate], at: datetime
+    ) -> None:
         self.longest: Path = (leaf,)
         """The one that came farthest, for saying whose issuer is missing."""
         self.unsigned: list[tuple[Certificate, Certificate]] = []
         """A certificate, and the bearer of its issuer's name that did not sign it."""
         self.stopped = False
         """The bounds were met before the search's end."""
+        self.too_long = False
+        """A way was given up for its length."""
+        self._at = at
         self._leaf = leaf
         self._roots = _by_subject(roots)
         self._served = _by_subject(served)
@@ -61,17 +67,18 @@ class Paths:
             self.longest = path
         for root in self._signers(path, self._roots):
             yield (*path, root)
-        if len(path) > MOST_ISSUERS:
-            return
         for issuer in self._signers(path, self._served):
             if self._is_root(issuer):
                 continue  # it was tried as a root
+            if len(path) > MOST_ISSUERS:
+                self.too_long = True
+                return
             yield from self._onwards((*path, issuer))
 
     def _signers(self, path: Path, among: dict[bytes, list[Certificate]]) -> Iterator[Certificate]:
         child = path[-1]
         nodes = {(each.subject, each.key) for each in path}
-        candidates = sorted(among.get(child.issuer, ()), key=lambda each: not _identified(child, each))
+        candidates = sorted(among.get(child.issuer, ()), key=lambda each: self._likely(child, each), reverse=True)
         for issuer in candidates:
             self._steps += 1
             if self._steps > MOST_STEPS:
@@ -79,6 +86,10 @@ class Paths:
                 return
             if (issuer.subject, issuer.key) not in nodes and self._signs(issuer, child):
                 yield issuer
+
+    def _likely(self, child: Certificate, issuer: Certificate) -> tuple[bool, bool]:
+        begin, end = issuer.validity()
+        return begin <= self._at <= end, _identified(child, issuer)
 
     def _signs(self, issuer: Certificate, child: Certificate) -> bool:
         edge = (issuer.key, child.der)

@@ -55,12 +55,11 @@ def examine_leaf(leaf: Certificate, *, named: bool) -> Iterator[Finding]:
     yield from _usage(leaf)
 
 
-def examine_path(path: Path, at: datetime) -> Iterator[Finding]:
-    """Judge what stands above the leaf, and everybody's dates."""
+def examine_path(path: Path, at: datetime, *, anchored: bool = True) -> Iterator[Finding]:
+    """Judge what stands above the leaf, and everybody's dates; `anchored`: the last of them is a root, or trusted."""
     for each in path:
         yield from dates(each, at)
-    *below, anchor = path
-    for authority in below[1:]:
+    for authority in path[1:-1] if anchored else path[1:]:
         yield from _readable(authority)
         yield from _serial(authority)
         yield from _key(authority)
@@ -68,7 +67,8 @@ def examine_path(path: Path, at: datetime) -> Iterator[Finding]:
         yield from _authority(authority)
         if authority.subject == _EMPTY_NAME:
             yield ours("subject-missing", "an issuing certificate has an empty subject")
-    if below:
+    if anchored and len(path) > 1:
+        anchor = path[-1]
         yield from _key(anchor)
         yield from _authority(anchor)
         yield from _anchor(anchor)
@@ -103,10 +103,10 @@ def _readable(each: Certificate) -> Iterator[Finding]:
 
 
 def _serial(each: Certificate) -> Iterator[Finding]:
-    serial = each.parsed.serial_number
+    serial = each.serial
     if serial == 0:
         yield ours("serial-zero", f"{each.label} has the serial number 0")
-    elif serial < 0 or serial.bit_length() > 8 * SERIAL_OCTETS:
+    elif serial < 0 or serial.bit_length() >= 8 * SERIAL_OCTETS:  # its first bit is its sign
         yield ours("serial", f"{each.label} has a serial number that is negative or longer than {SERIAL_OCTETS} octets")
 
 
@@ -125,7 +125,10 @@ def _key(each: Certificate) -> Iterator[Finding]:
             yield ours("key-not-public", f"{each.label} has a key on {key.curve.name}, which browsers do not speak")
     elif isinstance(key, dsa.DSAPublicKey):
         yield ours("key-weak", f"{each.label} has a DSA key")
-    elif not isinstance(key, mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey):
+    elif isinstance(key, mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey):
+        sentence = f"{each.label} has a key of ML-DSA, which few clients speak yet"
+        yield ours("key-not-public", sentence, fatal=False)
+    else:
         kind = type(key).__name__.removesuffix("PublicKey").lstrip("_")
         yield ours("key-not-public", f"{each.label} has a key of type {kind}, which browsers do not speak")
 
@@ -191,6 +194,7 @@ def _anchor(anchor: Certificate) -> Iterator[Finding]:
     if not anchor.is_self_issued:
         sentence = f"{anchor.label} is trusted as it is, though it is no root: OpenSSL wants PARTIAL_CHAIN for that"
         yield ours("anchor-is-no-root", sentence, fatal=False)
+        yield from _signature(anchor)
         if anchor.extension(x509.AuthorityKeyIdentifier) is None:
             yield ours("issuer-unidentified", f"{anchor.label} does not say which key signed it, and is no root")
         return
@@ -203,7 +207,7 @@ def _anchor(anchor: Certificate) -> Iterator[Finding]:
         yield ours("root-key-identifier", f"the root {anchor.label} names another key than its own as its issuer's")
     if issuer.authority_cert_issuer or issuer.authority_cert_serial_number is not None:
         # Forbidden, and so found in roots that all browsers trust (QuoVadis Root CA 2 and 3, Certigna).
-        itself = issuer.authority_cert_serial_number == anchor.parsed.serial_number
+        itself = issuer.authority_cert_serial_number == anchor.serial
         code = "root-issuer-named" if itself else "root-key-identifier"
         yield ours(code, f"the root {anchor.label} names its issuer by name and serial number", fatal=not itself)
 

@@ -24,7 +24,7 @@ def vouched(served: Sequence[bytes], roots: Sequence[bytes], at: datetime) -> Pa
     if not found or found[0].der != served[0]:
         return None
     trusted = [each for der in roots for each in loading.load_root(der).certificates]
-    for path in itertools.islice(Paths(found[0], found[1:], trusted).found(), _MOST_PATHS):
+    for path in itertools.islice(Paths(found[0], found[1:], trusted, at).found(), _MOST_PATHS):
         if openssl.judge(path[0], path[1:-1], path[-1:], at, strict=False).accepts:
             return path
     return None

@@ -59,6 +59,13 @@ class Verdict(NamedTuple):
 
     accepts: bool
     words: str = ""
+    about: str = ""
+    """Which certificate is meant, where that is known."""
+
+    @property
+    def told(self) -> str:
+        """Its words, with the certificate."""
+        return f"{self.words} ({self.about})" if self.about else self.words
 
     @property
     def code(self) -> str:
@@ -92,7 +99,8 @@ def judge(
         else:  # it is the same but for the purpose, which our rules judge
             builder.build_client_verifier().verify(leaf.parsed, served)
     except _REASONS as error:
-        return Verdict(accepts=False, words=_words(error))
+        about = next((each.label for each in (leaf, *issuers, anchor) if repr(each.parsed) in str(error)), "")
+        return Verdict(accepts=False, words=_words(error), about=about)
     return Verdict(accepts=True)
 
 
