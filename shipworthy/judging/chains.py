@@ -127,9 +127,10 @@ def written(name: x509.Name) -> str:
 
 
 def serial(certificate: Certificate) -> str:
-    """As openssl writes it."""
+    """As openssl writes it: in whole bytes."""
     number = certificate.parsed.serial_number
-    return shown(f"{'-' if number < 0 else ''}{abs(number):X}", 42)
+    digits = f"{abs(number):X}"
+    return shown(f"{'-' if number < 0 else ''}{'0' * (len(digits) % 2)}{digits}", 42)
 
 
 def day(when: datetime) -> str:
