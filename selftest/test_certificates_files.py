@@ -136,7 +136,12 @@ FILES = {
     ),
     "a glob that finds nothing": Case("failed", "/etc/ssl/*.pem: no file matches", [], name="/etc/ssl/*.pem"),
     "a glob that finds keys too": Case("passed", "", [file(*CHAIN), ALONE], name="/etc/ssl/*.pem"),
-    "a glob that finds keys alone": Case("failed", "/etc/ssl/*.pem: no file matches", [ALONE], name="/etc/ssl/*.pem"),
+    "a glob that finds keys alone": Case(
+        "failed",
+        "/etc/ssl/*.pem: nothing that matches holds a certificate: /etc/ssl/key.pem, /etc/ssl/b.pem",
+        [ALONE, ALONE._replace(path="/etc/ssl/b.pem")],
+        name="/etc/ssl/*.pem",
+    ),
     "a key, where a certificate should be": Case(
         "failed", "/etc/ssl/key.pem: no certificate in it", [ALONE], name="/etc/ssl/key.pem"
     ),
