@@ -199,7 +199,19 @@ CAA = {
         "error", f"{NAME} CAA: SERVFAIL ({FIRST}); {SILENT} ({SECOND})", {NAME: "SERVFAIL"}, second={NAME: SILENT}
     ),
     "all fail for the parent": case(
-        "error", f"{PARENT} CAA: SERVFAIL ({FIRST}); SERVFAIL ({SECOND})", {PARENT: "SERVFAIL"}
+        "error", f"{PARENT} CAA: SERVFAIL ({FIRST}, {SECOND})", {PARENT: "SERVFAIL"}
+    ),
+    "nobody answers": case(
+        "error", f"{NAME} CAA: no name server answers: {SILENT} ({FIRST}, {SECOND})", {NAME: SILENT}
+    ),
+    "nobody answers, each in a way of its own": case(
+        "error",
+        f"{NAME} CAA: no name server answers: refused ({FIRST}); {SILENT} ({SECOND})",
+        {NAME: "refused"},
+        second={NAME: SILENT},
+    ),
+    "one was not asked": case(
+        "error", f"{NAME} CAA: {SILENT} ({FIRST}); no route ({SECOND})", {NAME: SILENT}, second={NAME: "no route"}
     ),
     "all fail for a parent that does not matter": case("passed", "", {NAME: [PERMITTED], PARENT: "SERVFAIL"}),
     "garbage": case("error", "", {NAME: b"garbage"}),

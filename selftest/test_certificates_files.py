@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -144,7 +145,12 @@ FILES = {
     ),
     "a glob that finds nothing": Case("failed", "/etc/ssl/*.pem: no file matches", [], name="/etc/ssl/*.pem"),
     "a glob that finds keys too": Case("passed", "", [file(*CHAIN), ALONE], name="/etc/ssl/*.pem"),
-    "a glob that finds keys alone": Case("failed", "/etc/ssl/*.pem: no file matches", [ALONE], name="/etc/ssl/*.pem"),
+    "a glob that finds keys alone": Case(
+        "failed",
+        "/etc/ssl/*.pem: nothing that matches holds a certificate: /etc/ssl/key.pem, /etc/ssl/b.pem",
+        [ALONE, ALONE._replace(path="/etc/ssl/b.pem")],
+        name="/etc/ssl/*.pem",
+    ),
     "a key, where a certificate should be": Case(
         "failed", "/etc/ssl/key.pem: no certificate in it", [ALONE], name="/etc/ssl/key.pem"
     ),
@@ -254,6 +260,14 @@ CLIENT = {
     "not permitted": Case("error", f"{PATH}: not permitted; see certificates.files", UNSEEN),
 }
 CLIENT = {name: Case(each.outcome, each.message, each.files, TO_LOG_IN) for name, each in CLIENT.items()}
+
+
+def as_openssl_has_it(certificate: Issued) -> str:
+    told = ["openssl", "x509", "-inform", "DER", "-noout", "-serial"]
+    said = subprocess.run(told, input=certificate.der, capture_output=True, check=True, timeout=30).stdout
+    return said.decode().strip().removeprefix("serial=")
+
+
 RENEWED = leaf(serial=0xB2, end=AT + 80 * DAY)
 OLD_SERVED = f"www: serial A1 until 2027-01-01 is served, and {PATH} has serial B2 until 2027-02-13"
 RENEWED_RSA = leaf(serial=0xE5, end=AT + 10 * DAY, key=RSA_KEY)
@@ -319,7 +333,7 @@ RELOADED = {
     "the leaf is not the first": Case(
         "failed",
         f"www: serial A1 until 2027-01-01 is served, and {PATH} has serial "
-        f"{ISSUING.certificate.serial_number:X} until 2045-01-01, at 10.0.0.1 and 1 more",
+        f"{as_openssl_has_it(ISSUING)} until 2045-01-01, at 10.0.0.1 and 1 more",
         [file(ISSUING, LEAF)],
     ),
     "not there": Case("error", f"{PATH}: no such file; see certificates.files", MISSING),
@@ -347,6 +361,13 @@ TABLES = {
 def test_what_is_concluded(check: str, case: Case) -> None:
     said = concluded(check, case)
     assert (said.outcome, said.message) == (case.outcome, case.message), said
+
+
+@pytest.mark.parametrize("number", [0x1, 0x80, 0xABC, 0x37A42, 2**159 - 1])
+def test_serials_are_written_as_openssl_does(number: int) -> None:
+    other = leaf(serial=number)
+    said = concluded("test_served_certificate_is_the_one_on_disk", Case("", "", [file(other)]))
+    assert f" {PATH} has serial {as_openssl_has_it(other)} until " in said.message
 
 
 @pytest.mark.parametrize("check", ["test_certificate_files_are_in_date", "test_client_certificate_may_be_one"])

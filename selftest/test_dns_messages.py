@@ -216,7 +216,20 @@ def test_any_text_is_a_name_or_says_why_not(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a..b", "x" * 64 + ".org", ".".join(["a" * 60] * 5), "a b.org", "-\u200d-.org", "a/b", "10.0.0.1"]
+    "text",
+    [
+        "",
+        "a..b",
+        "x" * 64 + ".org",
+        ".".join(["a" * 60] * 5),
+        "a b.org",
+        "-\u200d-.org",
+        "a/b",
+        "10.0.0.1",
+        "0x7f000001",
+        "0XA9.0XFE.",
+        "a.0x",
+    ],
 )
 def test_what_is_no_name_says_why(text: str) -> None:
     with pytest.raises(NoName, match=r"^is no DNS name: "):

@@ -30,6 +30,26 @@ def test_the_earliest_end_of_all_is_told() -> None:
     assert told(*(([end], RESULT) for end in ends)) == [line]
 
 
+def test_what_ends_on_the_same_day_is_counted() -> None:
+    ends = [
+        (FEBRUARY, "www, expires"),
+        (FEBRUARY - timedelta(hours=23), "shop, expires"),
+        (FEBRUARY, "/etc/a.pem, expires"),
+        (FEBRUARY + timedelta(hours=1), "next, expires"),
+    ]
+    line = "by time alone, this run first fails on 2027-02-03: shop, expires; and 2 more"
+    assert told((ends, RESULT)) == [line]
+    assert told(*(([end], RESULT) for end in ends for _ in ("web1", "web2"))) == [line]
+    assert told((ends[:2], replace(RESULT, outcome="failed")), (ends[2:], RESULT))[0].endswith(": /etc/a.pem, expires")
+
+
+def test_the_earliest_end_of_one_thing_is_its_own() -> None:
+    ends = [(MARCH, "www, expires"), (FEBRUARY, "www, expires"), (MARCH, "www, expires")]
+    assert told(*(([end], RESULT) for end in ends)) == [
+        "by time alone, this run first fails on 2027-02-03: www, expires"
+    ]
+
+
 def test_where_nothing_ends_nothing_is_told() -> None:
     assert told() == told(([], RESULT)) == []
 

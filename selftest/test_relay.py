@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Event
 
@@ -19,9 +20,11 @@ from selftest.links.servers import SOON, free_port, resident_bytes, wait_until
 from selftest.probes.interpreters import interpreters
 from selftest.relayed import relay_here, rogue
 from selftest.vantage.tls_servers import PLACE, context, serving, tls, until_closed
+from shipworthy.probes.parts import peers
 from shipworthy.probes.runtime import frames
+from shipworthy.probes.runtime import relay as of_host
 from shipworthy.relay import SENDING, Relay
-from shipworthy.vantage import resolving
+from shipworthy.vantage import names, resolving
 from shipworthy.vantage.connecting import Unreached
 from shipworthy.vantage.meet import meet
 from shipworthy.vantage.meeting import Endpoint, Resolved, Store, Stream
@@ -166,6 +169,13 @@ def test_a_reset_is_one() -> None:
 def test_nobody_is_sent_where_no_server_is(address: str) -> None:
     with relay_here() as relay, pytest.raises(Unreached, match="not met"):
         relay.connected(address, 80, soon())
+
+
+def test_all_rooms_know_the_same_addresses_of_clouds() -> None:
+    """Hosts import nothing of what runs here, and their relay next to nothing: the list stands in three places."""
+    told = {*peers.METADATA, peers.WIRE_SERVER}
+    not_link_local = {address for address in told if not ip_address(address).is_link_local}
+    assert set(of_host.METADATA) == set(map(str, names.METADATA)) == not_link_local
 
 
 def test_the_host_does_not_go_there_either(monkeypatch: pytest.MonkeyPatch) -> None:

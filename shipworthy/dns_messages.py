@@ -6,6 +6,7 @@ In: names of a policy, answers of servers that are not trusted. Out: `query` byt
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import NamedTuple
 
@@ -88,7 +89,7 @@ def ascii_name(text: str) -> str:
     for label in name.labels:
         if not all(character in _HOST_CHARACTERS for character in label.lower()):
             raise NoName("is no DNS name: a label holds what no host name has")
-    if name.labels[:-1] and name.labels[-2].isdigit():
+    if name.labels[:-1] and _NUMBER.fullmatch(name.labels[-2].lower()):
         raise NoName("is no DNS name: it ends in a number, as an address does")
     return _told(name)
 
@@ -146,6 +147,8 @@ def parsed(data: bytes) -> dns.message.Message:
         raise Garbled(f"is no DNS message: {_reason(error)}") from None
 
 
+_NUMBER = re.compile(rb"[0-9]+|0x[0-9a-f]*")
+"""As C libraries and browsers read one: with it at its end, a name is an address to them. Source: URL Standard."""
 _HOST_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_*")
 
 

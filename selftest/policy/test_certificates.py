@@ -22,6 +22,8 @@ from shipworthy.policy._certificates_items import Certificate
 from shipworthy.policy._certificates_values import Place, host_and_port
 from shipworthy.policy.certificates import OF_FILES, Policy
 from shipworthy.probes.certificates import Request
+from shipworthy.probes.parts.certificate_files import TOTAL_BYTES
+from shipworthy.probes.parts.globs import MOST
 from shipworthy.vantage.meeting import VERSIONS, Endpoint, Wanted
 
 WWW = "www.example.org"
@@ -74,6 +76,8 @@ PLACES = {
     "bücher.example:443": "xn--bcher-kva.example:443",
     "192.0.2.1:1": "192.0.2.1:1",
     "127.0.0.1:443": "127.0.0.1:443",
+    "0xg.0x7f.example:443": "0xg.0x7f.example:443",
+    "1.0xg:443": "1.0xg:443",
     "[2001:DB8:0::1]:443": "[2001:db8::1]:443",
     "[::1]:443": "[::1]:443",
 }
@@ -95,6 +99,11 @@ NO_PLACES = {
     ".:443": "is no name of a server",
     "*.example.org:443": "is no name of a server",
     "192.0.2:443": "is no DNS name: it ends in a number, as an address does",
+    "0xa9fea9fe:80": "is no DNS name: it ends in a number, as an address does",
+    "0X7F000001:443": "is no DNS name: it ends in a number, as an address does",
+    "127.0x1:443": "is no DNS name: it ends in a number, as an address does",
+    "2130706433:443": "is no DNS name: it ends in a number, as an address does",
+    "0x:443": "is no DNS name: it ends in a number, as an address does",
     "w w:443": "is no DNS name: a label holds what no host name has",
     "bü cher:443": "is no DNS name",
     "[192.0.2.1]:443": "has no plain IPv6 address in its brackets",
@@ -105,6 +114,7 @@ NO_PLACES = {
     "169.254.169.254:80": METADATA,
     "[fd00:ec2::254]:80": METADATA,
     "[::ffff:169.254.169.254]:80": METADATA,
+    "168.63.129.16:80": METADATA,
     "[::ffff:192.0.2.1]:443": "is an IPv4 address in IPv6's clothes: write it as the former",
     "0.0.0.0:443": NOBODY,
     "[::]:443": NOBODY,
@@ -138,6 +148,7 @@ def test_whatever_is_a_place_is_one_in_its_one_form_too(text: str) -> None:
     assert host and host.isascii() and 1 <= port <= 65535
 
 
+NO_FILES = "leads below /proc, /sys or /dev, where nothing is read"
 AT = {"connect": f"{WWW}:443"}
 REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
     "no-connect": ({"name": WWW}, "connect: is missing"),
@@ -160,6 +171,11 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
     ),
     "roots": ({**AT, "roots": "ca.pem"}, "roots: 'ca.pem' is not here, host, or the absolute path of a file"),
     "roots-glob": ({**AT, "roots": "/etc/ssl/*.pem"}, "roots: '/etc/ssl/*.pem' is a glob, and one file is meant"),
+    "roots-of-shadow": (
+        {**AT, "roots": "/etc/ssl/../shadow"},
+        "roots: '/etc/ssl/../shadow' leads to /etc/shadow, which is never read",
+    ),
+    "roots-of-a-process": ({**AT, "roots": "/proc/self/environ"}, f"roots: '/proc/self/environ' {NO_FILES}"),
     "roots-of-a-host": (
         {**AT, "roots": "host"},
         "roots: 'host' is not where the certificate is met: with `vantage: he",
@@ -217,6 +233,90 @@ REFUSED_FILES: dict[str, tuple[str, Mapping[str, Any], str]] = {
 def test_what_cannot_be_said_of_a_file(path: str, said: Mapping[str, Any], reason: str) -> None:
     (told,) = refused({path: said}, www=AT)
     assert told.startswith(reason), told
+
+
+SECRETS = {
+    "/etc/shadow": "leads to /etc/shadow, which is never read",
+    "/etc/shadow-": "leads to /etc/shadow-, which is never read",
+    "/etc/gshadow": "leads to /etc/gshadow, which is never read",
+    "//etc/./gshadow-": "leads to /etc/gshadow-, which is never read",
+    "/etc/*": "leads to /etc/shadow, which is never read",
+    "/[e]tc/gsh?dow": "leads to /etc/gshadow, which is never read",
+    "/etc/*/../shadow": "leads to /etc/shadow, which is never read",
+    "/proc/self/environ": NO_FILES,
+    "/proc/*/environ": NO_FILES,
+    "/p*/1/environ": NO_FILES,
+    "/a/../../sys/power/state": NO_FILES,
+    "//dev/sda": NO_FILES,
+}
+
+
+@pytest.mark.parametrize(("path", "reason"), SECRETS.items(), ids=list(SECRETS))
+def test_what_is_secret_by_nature_is_never_read(path: str, reason: str) -> None:
+    (told,) = refused({path: {}})
+    assert told.endswith(f": {path!r} {reason}")
+
+
+def test_what_is_called_nearly_so_is_read() -> None:
+    paths = ["/etc/shadow.pem", "/etc/ssl/shadow", "/etc/*.pem", "/etc/*/*", "/srv/proc/a.pem", "/process/*", "/shadow"]
+    assert list(policy({path: {} for path in paths}).files) == paths
+
+
+def test_the_mode_of_what_is_not_read_may_be_looked_at() -> None:
+    assert policy({"/a.pem": {"key": "/dev/shm/a.key"}}).files["/a.pem"].key == "/dev/shm/a.key"
+
+
+def test_the_bounds_of_files_stand_in_the_policys_reference() -> None:
+    said = Policy.model_fields["files"].description or ""
+    assert f"the first {MOST} files" in said
+    assert f"{TOTAL_BYTES // 1024} KiB" in said
+
+
+NEVER_AN_ITEM = "is a field of `certificates:`, so no item can be called that"
+
+
+@pytest.mark.parametrize("field", ["files", "authority_left", "staple_left", "wait"])
+def test_a_certificate_that_is_called_as_a_field_is_told_so(tmp_path: Path, field: str) -> None:
+    told = problems(tmp_path, f"    {field}: {{connect: 'a.example:443'}}\n    www: {{connect: 'a.example:443'}}\n")
+    assert told == [f"one.yml:4: certificates.{field}: {NEVER_AN_ITEM}"]
+
+
+def test_a_field_with_a_strangers_key_is_that_field(tmp_path: Path) -> None:
+    assert problems(tmp_path, "    authority_left: {warn_below: 9 d, connect: 'a:1'}\n") == [
+        "one.yml:4: certificates.authority_left.connect: unknown key; known are warn_below, fail_below"
+    ]
+
+
+def test_what_is_wrong_with_several_items_is_told_at_once(tmp_path: Path) -> None:
+    said = (
+        "    lacks: {name: a.example}\n"
+        "    wrong: {connect: 'a.example', starttls: irc}\n"
+        "    later: {name: b.example}\n"
+        "    files: {a.pem: {key_mode: 640}, /etc/shadow: {}}\n"
+        "- hosts: web\n  certificates:\n    later: {connect: 'b.example:443'}\n    lacks: {names: [c.example]}\n"
+    )
+    assert [told.partition(" certificates.")[2].partition(": ")[::2] for told in problems(tmp_path, said)] == [
+        ("lacks.connect", "is missing"),
+        ("wrong.connect", f"'a.example' {NO_PLACE}"),
+        ("wrong.starttls", "'irc' is not 'smtp', 'imap', 'pop3', 'ftp', 'ldap', 'postgres', 'mysql' or 'xmpp'"),
+        ("files.a.pem", "'a.pem' is no absolute path of a file"),
+        ("files.a.pem.key_mode", "640 is a number to YAML, and not octal: write it in quotes, '0640'"),
+        ("files./etc/shadow", "'/etc/shadow' leads to /etc/shadow, which is never read"),
+    ]
+
+
+def test_what_is_missing_in_one_file_may_stand_in_another(tmp_path: Path) -> None:
+    first, second = "    www: {name: a.example, bogus: 1}\n", "    www: {connect: 'a.example:443'}\n"
+    assert problems(tmp_path, first, second) == ["one.yml:4: certificates.www.bogus: unknown key"]
+    assert problems(tmp_path, first, first)[-1] == "two.yml:4: certificates.www.bogus: unknown key"
+    assert sum("is missing" in told for told in problems(tmp_path, first, first)) == 1
+
+
+def problems(folder: Path, *said: str) -> list[str]:
+    """What is wrong with files, of each of which this stands below `certificates:` of its first play."""
+    with pytest.raises(PolicyError) as error:
+        fleet.understood(folder, *(f"plays:\n- hosts: all\n  certificates:\n{text}" for text in said))
+    return [str(problem) for problem in error.value.problems]
 
 
 def test_a_server_has_time_but_not_all_of_it() -> None:

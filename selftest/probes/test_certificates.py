@@ -402,6 +402,7 @@ def test_caa_is_asked_of_the_hosts_own_servers() -> None:
 def test_a_host_without_servers_has_none_to_ask() -> None:
     reading = on_a_host({"/etc/resolv.conf": ""}, {}, probe="certificates", questions=[["a", "CAA", "00" * 17]])
     assert (reading["servers"], reading["messages"]) == ([], [])
+    assert reading["unseen"] == {"servers": "no name server is configured in /etc/resolv.conf"}
 
 
 class Line(bytes):

@@ -109,6 +109,22 @@ def test_a_row_opens_on_evidence_measures_why_and_look(small: Path) -> None:
     )
 
 
+def test_a_reason_for_several_checks_names_the_items_and_speaks_for_no_single_check(tmp_path: Path) -> None:
+    results = [
+        replace(fleet.result("db1", "certificates", claim, "error", "refused", item), why=fleet.WHY, look=fleet.LOOK)
+        for claim in ("chain", "trust")
+        for item in ("good", "closed")
+    ]
+    folded, single = (see(page(tmp_path / name, some)) for name, some in (("f", results), ("s", results[:1])))
+    assert rows(folded) == ["! error db1 2 checks good, closed refused"]
+    assert [words in single.dom for words in (fleet.WHY, "<h4>Look</h4>")] == [True, True]
+    assert [words in folded.dom for words in (fleet.WHY, "<h4>Look</h4>")] == [False, False]
+    assert (
+        "Checks certificates.chain certificates.trust Items good closed "
+        "The first of 4 results tests/test_certificates.py::test_chain[db1/good]"
+    ) in text_of(folded.dom)
+
+
 def test_a_cell_of_the_matrix_shows_its_host_and_subject_only(small: Path) -> None:
     click = "document.querySelector('.cell[title*=failed][data-subject=memory][data-host]').click()"
     seen = driven(small, click)

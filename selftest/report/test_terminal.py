@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from selftest.report import fleet
 from shipworthy.report.terminal import findings, progress, summary
 from shipworthy.results import Result
@@ -86,6 +88,37 @@ def test_unreachable_hosts_take_one_line_each() -> None:
 def test_one_reason_for_many_errors_is_said_once_a_host() -> None:
     results = [fleet.result("db1", "limits", f"claim_{n}", "error", "needs root") for n in range(9)]
     assert told(results, 2) == "ERROR   db1  9 checks  needs root\n"
+
+
+def unmet(*items: str, host: str = "db1") -> list[Result]:
+    """Two claims of each item, and one of the last alone, that cannot be judged for one reason."""
+    reason = "no certificate was shown: refused; see certificates.handshake"
+    claims = [("chain", item) for item in items] + [("trust", item) for item in items] + [("issuer", items[-1])]
+    return [fleet.result(host, "certificates", claim, "error", reason, item) for claim, item in claims]
+
+
+def test_one_reason_for_errors_of_items_names_them() -> None:
+    reason = "no certificate was shown: refused; see certificates.handshake"
+    assert told(unmet("good", "untrusted", "closed"), 1) == (
+        f"ERROR   db1/good, untrusted, closed  3 checks  {reason}\n"
+    )
+    assert told(unmet("good"), 1) == f"ERROR   db1/good  3 checks  {reason}\n"
+    assert told(unmet(*"abcdefg"), 1).startswith("ERROR   db1/a, b, c, d, e and 2 more  3 checks  ")
+    assert told(unmet("/etc/a.pem", "/etc/b.pem"), 1).startswith("ERROR   db1: /etc/a.pem, /etc/b.pem  3 checks  ")
+
+
+@pytest.mark.parametrize("items", [["/var"], ["/var", "/srv"]])
+def test_a_reason_that_hits_more_than_items_names_none(items: list[str]) -> None:
+    results = [fleet.result("db1", "disks", "used", "error", "needs root", item) for item in items]
+    of_host = [fleet.result("db1", "limits", f"claim_{n}", "error", "needs root") for n in range(2)]
+    for mixed in ([*results, *of_host], [*of_host, *results]):
+        assert told(mixed, 1) == "ERROR   db1  3 checks  needs root\n"
+
+
+def test_a_path_is_told_from_its_host() -> None:
+    result = fleet.result("db1", "certificates", "files", "failed", "/etc/a.pem: no such file", "/etc/a.pem")
+    assert told([result], 1) == "FAILED  db1: /etc/a.pem  certificates.files  /etc/a.pem: no such file\n"
+    assert told([replace(result, host=None)], 1) == "FAILED  /etc/a.pem  certificates.files  /etc/a.pem: no such file\n"
 
 
 def test_what_needs_root_is_said_once_a_host() -> None:

@@ -35,6 +35,49 @@ def test_a_mark_is_exact(repository: Repository) -> None:
     assert "-m reachable takes" not in ran.said
 
 
+STRICT = (*OURS, "--strict-markers")
+NOTHING_NAMED = "note: -m {}: no policy names anything under `certificates:` for these hosts"
+
+
+@pytest.mark.parametrize("policy", [None, "plays:\n- hosts: all\n  certificates: {wait: 2 s}\n"])
+def test_a_subject_of_which_nothing_is_named_is_known_all_the_same(repository: Repository, policy: str | None) -> None:
+    if policy:
+        repository.write("policies/local.yml", policy)
+    ran = repository.pytest(*STRICT, "-m", "certificates")
+    assert ran.status == 5, ran
+    assert NOTHING_NAMED.format("certificates") in ran.said
+
+
+def test_what_is_named_nowhere_is_told_beside_what_is_checked(repository: Repository) -> None:
+    ran = repository.pytest(*STRICT, "-m", "certificates or reachable or dns")
+    assert {result.subject for result in ran.results} == {"reachable", "dns"}
+    assert ran.said.count("no policy names anything") == 1
+    assert NOTHING_NAMED.format("certificates") in ran.said
+
+
+def test_a_users_own_subject_is_known_too(repository: Repository) -> None:
+    repository.write(
+        "tests/test_pinned.py",
+        "from shipworthy.checks import check\n\n"
+        "@check('certificates.pinned', each='endpoints')\ndef test_it_is_pinned(item):\n    assert item\n",
+    )
+    ran = repository.pytest(*STRICT, "tests", "-m", "pinned")
+    assert ran.status == 5, ran
+    assert NOTHING_NAMED.format("pinned") in ran.said
+
+
+def test_a_subject_that_is_misspelt_is_a_mistake(repository: Repository) -> None:
+    ran = repository.pytest(*STRICT, "-m", "certifcates")
+    assert ran.status == 4, ran
+    assert "Unknown marker(s) in '-m' expression: certifcates." in ran.said
+    assert "Did you mean certificates?" in ran.said
+
+
+def test_an_unknown_mark_that_is_near_no_subject_is_told_as_pytest_does(repository: Repository) -> None:
+    ran = repository.pytest(*STRICT, "-m", "zzz")
+    assert (ran.status, "Did you mean" in ran.said) == (4, False), ran
+
+
 def test_a_keyword_also_takes_a_host_of_that_name_and_the_run_says_so(repository: Repository) -> None:
     repository.write("inventories/local.yml", TWO)
     ran = repository.pytest(*OURS, "-k", "memory")

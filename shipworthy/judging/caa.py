@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shipworthy.errors import NotMeasured
 from shipworthy.judging.certificates import attributes
+from shipworthy.judging.lookups import by_words, unasked
 from shipworthy.judging.shown import Fault, Shown, Spot, gathered
 from shipworthy.judging.wording import first_of
 from shipworthy.policy.certificates import climbed
@@ -222,14 +223,21 @@ def _data(answers: Answers, name: str) -> tuple[str, ...]:
     index = next((at for at, each in enumerate(answers.questions) if (each.name, each.type) == (name, "CAA")), None)
     if index is None:
         raise NotMeasured(f"{name} CAA was not asked for in this run")
-    errors = []
-    for server in answers.reading.servers:
+    errors: dict[str, str] = {}
+    servers = answers.reading.servers
+    for server in servers:
         said = _said(answers.reading, server, index, name)
         if not isinstance(said, str):
             return said
-        errors.append(f"{said} ({server.address})")
+        errors[server.address] = said
+    told = [f"{why} ({', '.join(servers)})" for why, servers in by_words(errors.items()).items()]
+    silent = told and not any(_is_answered(server, index) or unasked(errors[server.address]) for server in servers)
     reason = answers.reading.unseen.get("servers") or "nobody was asked"
-    raise NotMeasured(f"{name} CAA: {first_of(errors, '; ') or reason}")
+    raise NotMeasured(f"{name} CAA: {'no name server answers: ' if silent else ''}{first_of(told, '; ') or reason}")
+
+
+def _is_answered(server: Server, index: int) -> bool:
+    return any(said.question == index and said.message >= 0 for said in (*server.udp, *server.tcp))
 
 
 def _said(reading: Certificates, server: Server, index: int, name: str) -> tuple[str, ...] | str:

@@ -57,8 +57,10 @@ def readable(reading: Certificates, name: str) -> list[File]:
 def missing(files: Sequence[File], name: str) -> list[str]:
     """That there is no such file, or no certificate in it; that a glob finds keys by themselves too is no fault."""
     said = [file for file in files if file.path == name or not (file.holds_key and not file.certificates)]
-    if not said:
+    if not files:
         return [f"{name}: no file matches"]
+    if not said:
+        return [f"{name}: nothing that matches holds a certificate: {first_of([file.path for file in files])}"]
     return [f"{file.path}: {file.error}" for file in said if file.error and not file.error.startswith(_UNSEEN)]
 
 

@@ -130,9 +130,9 @@ def written(name: x509.Name) -> str:
 
 
 def serial(certificate: Certificate) -> str:
-    """As openssl writes it."""
-    number = certificate.serial
-    return shown(f"{'-' if number < 0 else ''}{abs(number):X}", 42)
+    """As openssl writes it: in whole bytes."""
+    digits = f"{abs(certificate.serial):X}"
+    return shown(f"{'-' if certificate.serial < 0 else ''}{'0' * (len(digits) % 2)}{digits}", 42)
 
 
 def day(when: datetime) -> str:

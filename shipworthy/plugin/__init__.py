@@ -42,11 +42,13 @@ def _begin(config: pytest.Config) -> None:
     signals.install(config)
     asked = options.read(config)
     with whom.reading(asked, config) as inventory_of:
-        from shipworthy.plugin import fixtures, hooks
+        from shipworthy.plugin import fixtures, hooks, subjects
         from shipworthy.plugin.session import RUN, prepare
 
         fixtures.provide(config)
-        run = prepare(asked, inventory_of, config.rootpath, _test_folders(config))
+        folders = _test_folders(config)
+        subjects.register(config, folders)
+        run = prepare(asked, inventory_of, config.rootpath, folders)
     config.stash[RUN] = run
     config.add_cleanup(redact_logs(run.redact))
     config.pluginmanager.register(hooks.Hooks(config, run, signals), "shipworthy.run")

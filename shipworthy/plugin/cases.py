@@ -89,8 +89,14 @@ def mark(item: pytest.Item) -> None:
 
 
 @cache
-def _mark_of(subject: str, config: pytest.Config) -> pytest.MarkDecorator:
+def know_subject(subject: str, config: pytest.Config) -> None:
+    """Register a subject as a mark."""
     config.addinivalue_line("markers", f"{subject}: the checks of test_{subject}.py")
+
+
+@cache
+def _mark_of(subject: str, config: pytest.Config) -> pytest.MarkDecorator:
+    know_subject(subject, config)
     mark: pytest.MarkDecorator = getattr(pytest.mark, subject)
     return mark
 

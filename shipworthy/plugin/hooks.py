@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from shipworthy.checks import CHECKS, subject_of
+from shipworthy.checks import CHECKS, check_id, subject_of
 from shipworthy.errors import ShipworthyError, UsageError
 from shipworthy.outcome import cut
-from shipworthy.plugin import ending, fixtures, loop
+from shipworthy.plugin import ending, fixtures, loop, subjects
 from shipworthy.plugin.cases import case_of, is_of_nothing, mark
 from shipworthy.plugin.inert import make_inert, said
 from shipworthy.plugin.lasting import lasting
@@ -52,6 +52,8 @@ class Hooks:
         self._calling = False
         self._waiting: Result | None = None
         """The running item's result, until its teardown is over."""
+        self._dropped: list[tuple[str, str]] = []
+        """Checks of things that no policy names: the subject of the file, and of the policy."""
         self._broken_subtests: list[str] = []
         """What the subtests of the running test have said of themselves."""
         signals.answer = self._tell_who_is_pending
@@ -69,10 +71,9 @@ class Hooks:
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """`-m memory or cpu`: the other subjects' files would be read for nothing, and an engineer waits."""
-        wanted = str(self._config.option.markexpr or "").split(" or ")
-        plain = all(name.isidentifier() and name != "not" for name in wanted)
+        wanted = subjects.wanted(self._config)
         ours = collection_path.parent == CHECKS and collection_path.name.startswith("test_")
-        return True if plain and ours and subject_of(collection_path) not in wanted else None
+        return True if wanted and ours and subject_of(collection_path) not in wanted else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self) -> Generator[None, object, object]:
@@ -84,14 +85,22 @@ class Hooks:
     def pytest_pycollect_makeitem(self) -> Generator[None, Any, Any]:
         """A check of things that no policy names is not there."""
         made = yield
-        return [item for item in made if not is_of_nothing(item)] if isinstance(made, list) else made
+        if not isinstance(made, list):
+            return made
+        for item in filter(is_of_nothing, made):
+            self._dropped.append((subject_of(item.path), (check_id(item.obj) or "").partition(".")[0]))
+        return [item for item in made if not is_of_nothing(item)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
         """Before selection: subjects as marks. After it: what is left is what this run is asked."""
         for item in items:
             mark(item)
-        yield
+        self._run.notices += subjects.unnamed(self._config, items, self._dropped)
+        try:
+            yield
+        except pytest.UsageError as error:
+            raise subjects.meant(error, self._config) from None
         self._run.selected = len(items)
         self._run.notices += ending.ambiguous_keyword(self._config.option.keyword, self._run, items)
         once = [case for item in items if (case := case_of(item)).once and not case.of_fleet]

@@ -14,7 +14,8 @@ class Horizon:
     """The ends that are known so far."""
 
     def __init__(self) -> None:
-        self._first: tuple[datetime, str] | None = None
+        self._ends: dict[str, datetime] = {}
+        """By what ends, when it first does."""
         self._told: list[tuple[datetime, str]] = []
         """By the check that is running: they count if it holds."""
 
@@ -25,12 +26,16 @@ class Horizon:
     def settle(self, result: Result, *, observed: bool) -> None:
         """The running check has ended so. What is only observed, or waived, makes no run fail."""
         if result.outcome in {"passed", "warned"} and not observed:
-            self._first = min([*([self._first] if self._first else []), *self._told], default=None)
+            for when, what in self._told:
+                self._ends[what] = min(when, self._ends.get(what, when))
         self._told = []
 
     def notices(self, *, failed: bool) -> list[str]:
         """Nothing where nothing ends; `failed`: the run does so already."""
-        if self._first is None:
+        if not self._ends:
             return []
-        (when, what), which = self._first, "next" if failed else "first"
-        return [f"by time alone, this run {which} fails on {when.astimezone(UTC):%Y-%m-%d}: {what}"]
+        what, when = min(self._ends.items(), key=lambda end: (end[1], end[0]))
+        day = when.astimezone(UTC).date()
+        others = sum(other.astimezone(UTC).date() == day for other in self._ends.values()) - 1
+        which, more = "next" if failed else "first", f"; and {others:,} more" if others else ""
+        return [f"by time alone, this run {which} fails on {day}: {what}{more}"]

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from posixpath import normpath
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
 from shipworthy.policy._dns_items import ascii_name, refuse
 from shipworthy.probes.parts.globs import is_glob
-from shipworthy.probes.parts.peers import is_metadata
+from shipworthy.probes.parts.peers import WIRE_SERVER, is_metadata
 
 MOST = 100
 """Of names, and of further places, that one certificate has."""
 LONGEST_PATH = 4095
 STORES = frozenset({"here", "host"})
 """Words for the system's own trust store."""
+SECRET_FOLDERS = ("/proc", "/sys", "/dev")
+SECRET_FILES = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-")
 _PLACE = re.compile(r"(?:\[(?P<literal>[^\[\]]*)\]|(?P<host>[^\[\]:]*)):(?P<port>[0-9]{1,5})", re.ASCII)
 _BROADCAST = ipaddress.ip_address("255.255.255.255")
 _MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
@@ -68,7 +73,7 @@ def _host(text: str) -> str:
 
 def _target(address: IPAddress) -> IPAddress:
     """An address at which somebody can be met; raises otherwise."""
-    if is_metadata(str(address)):
+    if is_metadata(str(address)) or str(address) == WIRE_SERVER:
         refuse("is an address of a cloud's metadata, which is never asked")
     if getattr(address, "ipv4_mapped", None):
         refuse("is an IPv4 address in IPv6's clothes: write it as the former")
@@ -96,13 +101,30 @@ def _identity(text: str) -> str:
     return str(address) if address else _name(text)
 
 
-def path_of(text: str) -> str:
+def _path(text: str) -> str:
     """An absolute path, or a glob; raises for what is none."""
     if not text.startswith("/") or text.endswith("/"):
         refuse("is no absolute path of a file")
     if len(text) > LONGEST_PATH or not text.isprintable():
         refuse("is no path: it is too long, or has characters that no terminal shows")
     return text
+
+
+def _read_path(text: str) -> str:
+    """The same of files whose content is read."""
+    _path(text)
+    parts = normpath(text).strip("/").split("/")
+    if _may_be(SECRET_FOLDERS, parts[:1]):
+        refuse("leads below /proc, /sys or /dev, where nothing is read")
+    if secret := _may_be(SECRET_FILES, parts):
+        refuse(f"leads to {secret}, which is never read")
+    return text
+
+
+def _may_be(paths: Iterable[str], parts: list[str]) -> str:
+    """The one of `paths` that a path or glob, taken apart, may stand for."""
+    apart = ((path, path.strip("/").split("/")) for path in paths)
+    return next((path for path, its in apart if len(its) == len(parts) and all(map(fnmatchcase, its, parts))), "")
 
 
 def _single_path(text: str) -> str:
@@ -114,7 +136,7 @@ def _single_path(text: str) -> str:
 def _roots(text: str) -> str:
     if text not in STORES and not text.startswith("/"):
         refuse("is not here, host, or the absolute path of a file")
-    return text if text in STORES else _single_path(path_of(text))
+    return text if text in STORES else _single_path(_read_path(text))
 
 
 def _octal(value: object) -> object:
@@ -144,7 +166,9 @@ Place = Annotated[str, AfterValidator(_place)]
 """`www.example.org:443`, `[2001:db8::1]:443`."""
 Identity = Annotated[str, AfterValidator(_identity)]
 CaName = Annotated[str, AfterValidator(_name)]
-FilePath = Annotated[str, AfterValidator(path_of), AfterValidator(_single_path)]
+FilePath = Annotated[str, AfterValidator(_path), AfterValidator(_single_path)]
+ReadPath = Annotated[str, AfterValidator(_read_path)]
+"""A path or glob, of which no file is secret by nature."""
 Roots = Annotated[str, AfterValidator(_roots)]
 Mode = Annotated[str, BeforeValidator(_octal)]
 Words = Annotated[str, AfterValidator(_words)]

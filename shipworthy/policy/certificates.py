@@ -13,13 +13,13 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shipworthy.policy._certificates_items import Certificate, CertificateFile
-from shipworthy.policy._certificates_values import path_of
+from shipworthy.policy._certificates_values import ReadPath
 from shipworthy.policy._dns_items import refuse
 from shipworthy.policy.language.form import WHOLE_ERROR
 from shipworthy.policy.language.limit import Limit
-from shipworthy.policy.language.subject import Items, SubjectPolicy, limit, setting
+from shipworthy.policy.language.subject import Items, Keyed, SubjectPolicy, limit, setting
 from shipworthy.policy.language.units import PERCENT, SECONDS
-from shipworthy.probes.parts.globs import is_glob
+from shipworthy.probes.parts.globs import MOST, is_glob
 
 if TYPE_CHECKING:
     from shipworthy.probes.certificates import Question, Request
@@ -35,7 +35,11 @@ class Policy(SubjectPolicy):
     """Certificates that clients meet, everywhere they are served, and those on disk."""
 
     endpoints: Items[Certificate] = Field({}, description="Where certificates are served, by a name of yours: `www`.")
-    files: Items[CertificateFile] = Field({}, description="Certificates on disk, by path or glob.")
+    files: Keyed[ReadPath, CertificateFile] = Field(
+        {},
+        description=f"Certificates on disk, by path or glob. Of a glob, the first {MOST} files are read; of a host's "
+        "files, no more than 768 KiB of certificates are kept, in base64. What is left out is told, as not measured.",
+    )
     wait: float = setting(SECONDS, "5 s", says="How long a server has for a handshake.", source="judgement")
     authority_left: Limit = limit(
         SECONDS,
@@ -77,10 +81,6 @@ class Policy(SubjectPolicy):
     def _are_files(cls, files: dict[str, CertificateFile], field: ValidationInfo) -> dict[str, CertificateFile]:
         wrong: list[InitErrorDetails] = []
         for path, file in files.items():
-            try:
-                path_of(path)
-            except PydanticCustomError as error:
-                wrong.append(InitErrorDetails(type=error, loc=(path, "[key]"), input=path))
             for key, reason in _misfits(path, file, field.data.get("endpoints")):
                 misfit = PydanticCustomError(WHOLE_ERROR, "{reason}", {"reason": reason})
                 wrong.append(InitErrorDetails(type=misfit, loc=(path, key), input=getattr(file, key)))

@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Tuple
 from shipworthy.probes.parts.certificate_files import File, Key, read_files
 from shipworthy.probes.parts.dns_answers import Budget, Question, Server, as_question
 from shipworthy.probes.parts.name_servers import ask
-from shipworthy.probes.parts.resolv_conf import asked_servers, read_resolver
+from shipworthy.probes.parts.resolv_conf import PATH, asked_servers, read_resolver
 from shipworthy.probes.runtime.machine import Machine
 from shipworthy.probes.runtime.seen import Eyes
 
@@ -62,5 +62,8 @@ def _asked(eyes: Eyes, questions: List[Question], wait: float, budget: Budget) -
         eyes.unseen["servers"] = "a recorded tree has no network"
         return [], []
     resolver = eyes.see("servers", lambda: read_resolver(eyes.machine))
-    asked = ask(questions, asked_servers(resolver), wait, budget)
+    usual = asked_servers(resolver)
+    if resolver and not usual:
+        eyes.unseen["servers"] = "no name server is configured in {}".format(PATH)
+    asked = ask(questions, usual, wait, budget)
     return asked.servers, asked.messages

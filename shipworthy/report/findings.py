@@ -81,6 +81,8 @@ class Finding:
     examples: list[Result] = field(default_factory=list)
     count: int = 0
     """How many results it stands for."""
+    of_no_item: int = 0
+    """How many of them are of no item."""
     also: int = 0
     """How many other checks of the same host could not be measured because of it."""
 
@@ -89,9 +91,14 @@ class Finding:
         return self.examples[0]
 
     @property
-    def of_items(self) -> bool:
-        """Whether it is one claim of several items, which its words do not name."""
-        return len(self.checks) == 1 and len(self.items) > 1
+    def is_folded(self) -> bool:
+        """Whether several checks have one reason: what any of them says of itself is not said of the others."""
+        return len(self.checks) > 1
+
+    @property
+    def named(self) -> list[str]:
+        """The items that it speaks of; none where it speaks of their host as well."""
+        return [] if self.of_no_item else self.items
 
     def add(self, result: Result) -> None:
         self.count += 1
@@ -100,11 +107,14 @@ class Finding:
             _add_new(self.hosts, result.host)
         if result.item is not None:
             _add_new(self.items, result.item)
+        else:
+            self.of_no_item += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(result)
 
     def merge(self, other: Finding) -> None:
         self.count += other.count
+        self.of_no_item += other.of_no_item
         for mine, theirs in ((self.checks, other.checks), (self.hosts, other.hosts), (self.items, other.items)):
             for name in theirs:
                 _add_new(mine, name)

@@ -220,7 +220,7 @@ class Page:
         about = f'data-outcome="{outcome}" data-hosts="{numbers}" data-subjects="{html(subjects)}"'
         rank = WORST_FIRST.index(outcome)
         check = finding.checks[0] if len(finding.checks) == 1 else plural(len(finding.checks), "check")
-        item = f"<small>{html(some(finding.items), 200)}</small>" if len(finding.items) == 1 or finding.of_items else ""
+        items = f"<small>{html(some(finding.named), 200)}</small>" if finding.named else ""
         message = html(finding.message or "no message", 500) + (
             f" <small>So {plural(finding.also, 'other check')} of this host could not be measured.</small>"
             if finding.also
@@ -234,7 +234,7 @@ class Page:
             '<td hidden class="col-result">Passed</td>',
             f'<td class="col-outcome">{mark}</td>',
             f'<td class="col-where">{html(self._where(finding), 120)}</td>',
-            f'<td class="col-check">{html(check, 120)}{item}</td>',
+            f'<td class="col-check">{html(check, 120)}{items}</td>',
             f'<td class="col-message">{message}</td>',
         ]
 
@@ -245,18 +245,15 @@ class Page:
 
     def details(self, finding: Finding) -> str:
         """What a row opens on: evidence, measures, Why, Look, hosts, node id."""
-        evidence, measures = _evidence(finding), _measures(finding)
-        hosts = finding.hosts if len(finding.hosts) > 1 else []
-        checks = finding.checks if len(finding.checks) > 1 else []
-        return self._details.render(
-            finding=finding,
-            first=finding.first,
-            has_main=bool(evidence or measures or hosts or checks or len(finding.message) > 500),
-            evidence=evidence,
-            measures=measures,
-            hosts=hosts,
-            checks=checks,
-        )
+        main = {
+            "evidence": _evidence(finding),
+            "measures": _measures(finding),
+            "hosts": finding.hosts if len(finding.hosts) > 1 else [],
+            "checks": finding.checks if finding.is_folded else [],
+            "items": finding.named if finding.is_folded or len(finding.named) > 1 else [],
+        }
+        has_main = any(main.values()) or len(finding.message) > 500
+        return self._details.render(finding=finding, first=finding.first, has_main=has_main, **main)
 
 
 def _failures(counts: Mapping[Outcome, int]) -> str:

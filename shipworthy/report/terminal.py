@@ -65,14 +65,20 @@ def _headline(finding: Finding, hosts_total: int) -> str:
     if finding.first.note:
         message += f" ({terminal(finding.first.note, 200)})"
     many = len(finding.hosts) > 1
-    if finding.of_items or (many and _is_untold(finding)):
-        message += f" ({terminal(some(finding.items), 500)})"
+    items = terminal(finding.named[0], 120) if len(finding.named) == 1 else terminal(some(finding.named), 500)
+    if (len(finding.named) > 1 and not finding.is_folded) or (many and _is_untold(finding)):
+        message += f" ({items})"
+        items = ""
     if many:
         return f"{what}  {message}: {of_hosts(finding.hosts, hosts_total)}"
-    host = terminal(finding.hosts[0], 120) if finding.hosts else ""
-    item = terminal(finding.items[0], 120) if len(finding.items) == 1 else ""
-    where = "/".join(part for part in (host, item) if part)
+    where = _where(terminal(finding.hosts[0], 120) if finding.hosts else "", items)
     return f"{where}  {what}  {message}" if where else f"{what}  {message}"
+
+
+def _where(host: str, items: str) -> str:
+    """`db1/www`, `db1: /etc/ssl/www.pem`."""
+    between = ": " if items.startswith("/") else "/"
+    return between.join(part for part in (host, items) if part)
 
 
 def _is_untold(finding: Finding) -> bool:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from shipworthy import dns_messages
 from shipworthy.dns_messages import NoName, Reply
 
-_METADATA = frozenset(map(ip_address, ("100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")))
+METADATA = frozenset(map(ip_address, ("100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")))
 """Where clouds tell machines their secrets, beside link-local addresses: Alibaba, Azure, AWS, Google."""
 
 
@@ -61,4 +61,4 @@ def usable_addresses(texts: Iterable[str]) -> list[str]:
 def _is_nobodys(at: IPv4Address | IPv6Address) -> bool:
     if isinstance(at, IPv6Address) and at.ipv4_mapped is not None:  # which the kernel connects to over IPv4
         at = at.ipv4_mapped
-    return at.is_link_local or at.is_multicast or at.is_unspecified or at in _METADATA
+    return at.is_link_local or at.is_multicast or at.is_unspecified or at in METADATA

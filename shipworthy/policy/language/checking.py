@@ -5,14 +5,14 @@ In: the tree of a file. Out: problems. What takes all the plays of a host togeth
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from pydantic import ValidationError
 
 from shipworthy.errors import Problem
 from shipworthy.policy.language.document import Node, is_template
 from shipworthy.policy.language.form import file_form
-from shipworthy.policy.language.problems import Location, problems_of, spoken, unknown_check, written
+from shipworthy.policy.language.problems import Location, has_default, problems_of, spoken, unknown_check, written
 from shipworthy.policy.language.subject import Part
 from shipworthy.policy.language.subjects import Subjects, limits_of
 from shipworthy.policy.language.units import UnitError
@@ -35,6 +35,38 @@ def check(tree: Node, subjects: Subjects, known_checks: Collection[str]) -> Iter
     yield from _wrong_waiver_bounds(tree, subjects)
 
 
+def missing(trees: Sequence[Node], subjects: Subjects) -> Iterator[Problem]:
+    """What items must say, and no play of any file does: each told once, where the first play speaks of the item."""
+    form = file_form(subjects)
+    plays = [play for tree in trees for play in tree.items("plays")]
+    told: set[Location] = set()
+    for tree in trees:
+        for location in _missing(tree, form):
+            path = location[2:]
+            if path not in told and not any(_says(play, path) for play in plays):
+                yield Problem(f"{tree.deepest(location).place}: {spoken(written(location, form))}", "is missing")
+            told.add(path)
+
+
+def _missing(tree: Node, form: type[Part]) -> Iterator[Location]:
+    try:
+        form.model_validate(tree.plain())
+    except ValidationError as error:
+        found = (tuple(one["loc"]) for one in error.errors(include_url=False) if one["type"] == "missing")
+        yield from (each for each in found if _is_of_a_subject(each) and not has_default(form, each))
+
+
+def _is_of_a_subject(location: Location) -> bool:
+    return location[0] == "plays" and len(location) > len(("plays", 0, "hosts"))
+
+
+def _says(play: Node, path: Location) -> bool:
+    node: Node | None = play
+    for key in path:
+        node = node.child(key) if node else None
+    return node is not None
+
+
 def _wrong_templates(tree: Node, form: type[Part]) -> Iterator[Problem]:
     for location, node in tree.scalars():
         if not is_template(node.value):
@@ -53,7 +85,7 @@ def _wrong_templates(tree: Node, form: type[Part]) -> Iterator[Problem]:
 
 def _rendered(location: Location) -> bool:
     """Templates stand in what a play says of subjects, and in reasons."""
-    return location[0] == "plays" and len(location) > len(("plays", 0, "hosts")) and location[2] != "observe"
+    return _is_of_a_subject(location) and location[2] != "observe"
 
 
 def _named_checks(tree: Node) -> Iterator[tuple[Location, str, str]]:

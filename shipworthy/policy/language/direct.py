@@ -12,7 +12,7 @@ from typing import Any
 from shipworthy.errors import Problem
 from shipworthy.policy.language.document import Node
 from shipworthy.policy.language.plays import item_model
-from shipworthy.policy.language.subject import Part
+from shipworthy.policy.language.subject import Bounded, Part
 from shipworthy.policy.language.subjects import Subjects
 
 Found = list[Problem]
@@ -42,11 +42,14 @@ def gathered(subject: str, model: type[Part], node: Node, problems: Found) -> No
     fields: dict[str, Node] = {}
     items: dict[str, Node] = {}
     for key, one in node.value.items():
+        # A key is nobody's secret: templates stand in values only.
+        place = f"{one.place}: {subject}.{key if key.isprintable() else repr(key)}"
+        if _means_an_item(model, key, one):
+            problems.append(Problem(place, f"is a field of `{subject}:`, so no item can be called that"))
+            continue
         if key in model.model_fields or not model.direct_key(key) or _means_a_field(model, key, one):
             fields[key] = one
             continue
-        # A key is nobody's secret: templates stand in values only.
-        place = f"{one.place}: {subject}.{key if key.isprintable() else repr(key)}"
         try:
             name = model.item_name(key)
         except ValueError as error:
@@ -69,6 +72,15 @@ def _means_a_field(model: type[Part], key: str, node: Node) -> bool:
     item = item_model(model, model.DIRECT)
     said = node.value is None or (item and not item.model_fields.keys().isdisjoint(node.entries()))
     return not said and bool(get_close_matches(key, model.model_fields, n=1, cutoff=NEAR))
+
+
+def _means_an_item(model: type[Part], key: str, node: Node) -> bool:
+    """Whether an item is called as a field is: it says what items say, and nothing that the field has."""
+    item, said = item_model(model, model.DIRECT), node.entries().keys()
+    if key not in model.model_fields or key == model.DIRECT or not item or item.model_fields.keys().isdisjoint(said):
+        return False
+    declared = model.declarations().get(key)
+    return not (isinstance(declared, Bounded) and said & set(declared.keys))
 
 
 def as_written(model: type[Part], node: Node) -> Node:

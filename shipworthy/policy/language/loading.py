@@ -1,7 +1,8 @@
 """Policy files and an inventory → the policy of every host. Nothing comes out when anything is wrong.
 
 First every file is read and its form judged, play by play, whether a host matches or not; then the plays of each host
-are rendered, merged and validated together. All problems of the first kind are told at once, else all of the second.
+are rendered, merged and validated together. All problems of the first kind are told at once, with what is missing
+whatever plays are taken together; else all of the second.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shipworthy.errors import PolicyError, Problem, UsageError
 from shipworthy.inventory import Inventory
 from shipworthy.policy.language import document
-from shipworthy.policy.language.checking import BOUND_KEYS, check
+from shipworthy.policy.language.checking import BOUND_KEYS, check, missing
 from shipworthy.policy.language.direct import as_modelled
 from shipworthy.policy.language.document import Node, is_template, read
 from shipworthy.policy.language.form import file_form
@@ -61,7 +62,8 @@ def load(
     subjects = discover() if subjects is None else subjects
     misnamed: list[Problem] = []
     trees = [as_modelled(tree, subjects, misnamed) for tree in _read_all(paths, root or Path.cwd())]
-    _raise([*misnamed, *(problem for tree in trees for problem in check(tree, subjects, known_checks))])
+    found = [*misnamed, *(problem for tree in trees for problem in check(tree, subjects, known_checks))]
+    _raise([*found, *missing(trees, subjects)] if found else [])
     return _Loading(trees, inventory, subjects).policy()
 
 

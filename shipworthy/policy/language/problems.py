@@ -147,6 +147,14 @@ def keys_at(model: Any, location: Location) -> tuple[str, ...]:
     return tuple(key for key in current.model_fields if key != current.DIRECT) if _is_part(current) else ()
 
 
+def has_default(model: Any, location: Location) -> bool:
+    """Whether what is at `location` is a limit or a setting."""
+    current: Any = model
+    for key in location[:-1]:
+        current = _below(current, key)
+    return _is_part(current) and location[-1] in current.declarations()
+
+
 def _is_part(model: Any) -> bool:
     return isinstance(model, type) and issubclass(model, Part)
 

@@ -130,6 +130,7 @@ def _field(says: str, declared: Declaration) -> Any:
     return info
 
 
+Key = TypeVar("Key")
 Item = TypeVar("Item")
 
 
@@ -150,7 +151,9 @@ class _Removable:
         return items
 
 
-Items = Annotated[dict[str, Item], BeforeValidator(_without_removed), _Removable()]
+Keyed = Annotated[dict[Key, Item], BeforeValidator(_without_removed), _Removable()]
+"""`Items` whose names are of a form of their own, such as paths."""
+Items = Keyed[str, Item]
 """Things that a policy names (DNS names, endpoints): plays add them, change one value of one, or remove it by null."""
 
 

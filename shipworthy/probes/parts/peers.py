@@ -25,6 +25,8 @@ AT_MOST = 32
 """Addresses in all."""
 METADATA = {"169.254.169.254", "169.254.170.2", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"}
 """Where clouds tell a machine its secrets: never a target, whatever name leads there."""
+WIRE_SERVER = "168.63.129.16"
+"""Azure's, which does so too; but it is the name server there as well."""
 
 _RESOLVING = 3.0
 _CLOSEST = 0.01

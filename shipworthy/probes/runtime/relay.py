@@ -31,7 +31,7 @@ WORKERS = 32
 MOST_UNWRITTEN = 2**18
 """Bytes that wait for the caller to take them, beyond which no connection is read."""
 
-_METADATA = ("100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")
+METADATA = ("100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254")
 """Where clouds tell machines their secrets, beside link-local addresses: Alibaba, Azure, AWS, Google."""
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 _ERRORS = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
@@ -271,7 +271,7 @@ def _place(address: str, port: int) -> Tuple[socket.AddressFamily, Any]:
     except ValueError:
         raise OSError(errno.EAFNOSUPPORT, "no address") from None
     plain = (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
-    if plain.is_link_local or plain.is_multicast or plain.is_unspecified or str(plain) in _METADATA:
+    if plain.is_link_local or plain.is_multicast or plain.is_unspecified or str(plain) in METADATA:
         raise OSError(errno.EPERM, "not met")
     try:
         told = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
