@@ -32,6 +32,8 @@ def faults() -> Iterator[tuple[str, Any]]:
 
 FAULTS = dict(faults())
 OF_NAMES = ("dns.", "certificate_names.")
+OF_PROGRAMS = "--ignore=xtables.lock --ignore=chrony-server.pid --ignore=dmsetup --ignore=sudo"
+"""What programs make in /run for themselves, and leave there."""
 
 
 def of_one_host() -> list[str]:
@@ -45,7 +47,7 @@ def state(host: LabHost) -> dict[str, object]:
         "mounts": lambda: sorted(line.split(" ", 3)[3] for line in host.read("/proc/1/mountinfo").splitlines()),
         "files": lambda: host.shell(
             "cat /etc/passwd /etc/sudoers; cat /etc/ssh/* /root/.ssh/* 2>&1; ls /usr/*bin /srv /tmp /etc/ssl; "
-            "ls --ignore=xtables.lock /run"
+            f"ls {OF_PROGRAMS} /run"
         ),
         "prepared": lambda: host.shell("cd /run/prepared && find . -type f | sort | xargs cat"),
         "resolving": lambda: host.read("/etc/resolv.conf") + host.read("/etc/hosts"),

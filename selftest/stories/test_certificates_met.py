@@ -105,6 +105,8 @@ def told(ran: Ran) -> dict[str, str]:
 
 
 SHOWN = {"first/www": "passed", "second/www": "passed"}
+CONVERSATIONS = 6
+"""With an address: by itself, in each of four versions, and for the other kind of key."""
 ENDS = "note: by time alone, this run first fails on 2027-02-03: www, expires"
 
 
@@ -112,7 +114,7 @@ def test_it_is_met_once_for_all_hosts_and_judged_again_without_a_network(theirs:
     first = ran(theirs, PLAY.format(server.port), "--at=2026-12-01")
     assert told(first) == SHOWN, first
     met = len(server.met)
-    assert met == 5, "by itself, and in each of four versions"
+    assert met == CONVERSATIONS
     assert ENDS in first.said
     assert ENDS.removeprefix("note: ") in first.facts["notices"]
     (seen,) = load(first.directory / "here.json.gz").meeting().seen
@@ -193,8 +195,8 @@ def test_hosts_meet_it_themselves(theirs: Repository, server: Server) -> None:
     first = ran(theirs, play, "--at=2026-12-01")
     assert told(first) == SHOWN, first
     assert ENDS in first.said
-    assert len(server.met) == 2 * 2 * 5
+    assert len(server.met) == 2 * 2 * CONVERSATIONS
     again = ran(theirs, play, f"--replay={first.directory}", "--at=2026-12-01")
     assert told(again) == SHOWN, again
     assert not (again.directory / "here.json.gz").exists()
-    assert len(server.met) == 2 * 2 * 5
+    assert len(server.met) == 2 * 2 * CONVERSATIONS

@@ -99,9 +99,16 @@ def judge(
         else:  # it is the same but for the purpose, which our rules judge
             builder.build_client_verifier().verify(leaf.parsed, served)
     except _REASONS as error:
-        about = next((each.label for each in (leaf, *issuers, anchor) if repr(each.parsed) in str(error)), "")
+        about = next((each.label for each in (leaf, *issuers, anchor) if _is_meant(each, str(error))), "")
         return Verdict(accepts=False, words=_words(error), about=about)
     return Verdict(accepts=True)
+
+
+def _is_meant(each: Certificate, said: str) -> bool:
+    try:
+        return repr(each.parsed) in said
+    except ValueError:  # its subject cannot be read
+        return False
 
 
 def _words(error: Exception) -> str:
