@@ -4,13 +4,17 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 JOBS ?= 4
 
-.PHONY: check test lint demo picture bench clean clean-machines
+.PHONY: check test test-machines lint demo picture bench clean clean-machines
 
 check: .venv/run
 	@$(BIN)/python -m pytest --inventory=local
 
 test: lint
 	@$(BIN)/python -m pytest -q -c selftest/pytest.ini --numprocesses=$(JOBS) --no-loadscope-reorder selftest
+
+# On kernels of their own, emulated: by themselves, since two cores are no more than they need.
+test-machines: lint .venv/machines
+	@$(BIN)/python -m pytest -q -c selftest/pytest.ini selftest/machines
 
 lint: .venv/dev .venv/system
 	@$(BIN)/ruff check --quiet .
@@ -50,4 +54,7 @@ clean-machines: .venv/run
 
 # What the selftests need of the system: real servers, a real browser. Once, and only where it can be installed.
 .venv/system: selftest/packages.txt | .venv/bin/python
-	@selftest/install-packages $@
+	@selftest/install-packages $@ selftest/packages.txt
+
+.venv/machines: selftest/machines/packages.txt .venv/system
+	@selftest/install-packages $@ selftest/machines/packages.txt

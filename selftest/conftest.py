@@ -18,8 +18,6 @@ settings.load_profile("selftest")
 _LONG = ("scenarios", "endings", "stories", "labs")
 _SINGLY = "labs/test_faults.py"
 """Its tests share nothing and there are many: they are what fills the gaps."""
-_MACHINES = "scenarios/test_machines_"
-"""These files are one worker's: emulated machines are judged one lab at a time, and nobody shall wait for that."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,8 +32,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         def _split_scope(self, nodeid: str) -> str:
-            if nodeid.startswith(_MACHINES):
-                return _MACHINES
             return nodeid if nodeid.startswith(_SINGLY) else nodeid.partition("::")[0]
 
     return ByFile(config, log)

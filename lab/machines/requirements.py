@@ -26,7 +26,7 @@ def available() -> str | None:
     if platform.machine() != "x86_64":
         return f"machines are built for x86_64, and this is {platform.machine()}"
     if missing := [command for command in COMMANDS if not shutil.which(command)]:
-        return f"machines need {', '.join(missing)}: see selftest/packages.txt"
+        return f"machines need {', '.join(missing)}: see selftest/machines/packages.txt"
     if not Path("/dev/net/tun").exists():
         return "machines need /dev/net/tun"
     found = re.search(r"^MemAvailable: +(\d+) kB$", MEMINFO.read_text(), re.MULTILINE)

@@ -198,7 +198,7 @@ def test_here_machines_can_be_built() -> None:
 
 def test_missing_commands_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requirements, "COMMANDS", ("ip", "no-such-command"))
-    assert available() == "machines need no-such-command: see selftest/packages.txt"
+    assert available() == "machines need no-such-command: see selftest/machines/packages.txt"
 
 
 def test_want_of_memory_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
