@@ -13,6 +13,7 @@ from lab import lab, wait_until
 from lab.alone import alone
 from lab.cgroups import hierarchies
 from lab.leftovers import clean
+from selftest.labs.makers import killed
 
 MAKER = """
 import sys
@@ -40,22 +41,8 @@ def test_a_lab_is_gone_after_an_exception() -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_lab_dies_with_its_maker(how: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", MAKER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    ) as maker:
-        assert maker.stdout is not None
-        directory, *pids = maker.stdout.readline().split()
-        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
-        maker.send_signal(how)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), within=5, what="the lab's end")
-    clean()
-    assert not Path(directory).exists()
-    assert not [group for each in hierarchies() for group in each.mount.glob(Path(directory).name)]
+    directory = killed(MAKER, how)
+    assert not [group for each in hierarchies() for group in each.mount.glob(directory.name)]
 
 
 def test_the_directory_of_a_living_lab_is_left_alone() -> None:

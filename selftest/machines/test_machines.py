@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from lab import Lab, LabError, wait_until
-from lab.leftovers import clean
 from lab.machines import Machine, available, cache, image, machines, qemu, requirements
+from selftest.labs.makers import killed
 from selftest.labs.possible import require_machines
 
 MAKER = """
@@ -122,22 +121,10 @@ def test_a_lab_is_as_it_was_saved_whatever_was_done_to_the_one_before() -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_lab_dies_with_its_maker(how: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", MAKER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    ) as maker:
-        assert maker.stdout is not None
-        directory, *pids = maker.stdout.readline().split()
-        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    def emulated(pids: Sequence[str]) -> None:
         assert qemu.PROGRAM in Path(f"/proc/{pids[1]}/cmdline").read_text()
-        maker.send_signal(how)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), within=5, what="the lab's end")
-    clean()
-    assert not Path(directory).exists()
+
+    killed(MAKER, how, emulated)
 
 
 def test_a_machine_that_ends_is_an_error_in_words(fleet: Lab) -> None:

@@ -102,6 +102,8 @@ class Faults:
     cases: ClassVar[Mapping[str, Case]]
     policy: ClassVar[str | None] = None
     arguments: ClassVar[tuple[str, ...]] = ()
+    named: ClassVar[Mapping[str, str]] = {}
+    """By case, what its host's policy names that is judged once, whichever hosts name it."""
     well: ClassVar[tuple[str, ...]] = WELL
     of_fleet: ClassVar[frozenset[Turn]] = frozenset()
     """What the faults turn of the whole set, taken together."""
@@ -118,9 +120,10 @@ class Faults:
         return broken_fleet(cls.cases, *cls.arguments, policy=cls.policy)
 
     def told_of(self, broken: Broken, case: str) -> list[Result]:
-        """The results in which the fault of a case is told."""
-        turned = {turn.check for turn in broken.injected[case].turns if turn.host == case}
-        return [one for one in broken.run.results if one.host == case and one.check in turned]
+        """The results in which the fault of a case is told: its host's own, and those of what it names."""
+        turned = {turn.check for turn in broken.injected[case].turns}
+        results = [one for one in broken.run.results if one.check in turned]
+        return [one for one in results if one.host == case or (not one.host and one.item == self.named.get(case))]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "case" in metafunc.fixturenames:

@@ -22,7 +22,6 @@ from selftest.scenarios import certified
 from selftest.scenarios.broken import WELL, Broken, Case, Faults
 from selftest.scenarios.suite import suite
 from shipworthy.checks import catalogue
-from shipworthy.results import Result
 
 pytestmark = pytest.mark.xdist_group("names")
 
@@ -98,6 +97,7 @@ FILES: dict[str, dict[str, dict[str, Any]]] = {
     "no-client": {certificate_files.OTHER: {"purpose": "client"}},
 }
 NOT_SERVED = {"file-expired", "file-missing", "no-client"}
+NAMED = {case: case for case in CASES}
 CHECKS = {id for id, check in catalogue([TESTS]).items() if check.subject == "certificates"}
 
 
@@ -109,6 +109,7 @@ def play(case: str, root: str) -> dict[str, Any]:
 
 class TestFaults(Faults):
     cases = CASES
+    named = NAMED
 
     @classmethod
     @contextmanager
@@ -122,15 +123,6 @@ class TestFaults(Faults):
             plays = "".join(f"- {json.dumps({'hosts': name, 'certificates': its})}\n" for name, its in said.items())
             run = suite(names.lab, "-m", "certificates", faults=injected.values(), policy=names.policy + plays)
             yield Broken(names.lab, injected, run)
-
-    def told_of(self, broken: Broken, case: str) -> list[Result]:
-        """In the host's own results, and in those of what it names that is judged once."""
-        turned = {turn.check for turn in broken.injected[case].turns}
-        return [
-            one
-            for one in broken.run.results
-            if one.check in turned and (one.host == case or (not one.host and one.item == case))
-        ]
 
     @pytest.mark.parametrize("name", CASES)
     def test_what_is_said_of_it_once_is_exactly_what_the_fault_declares(self, broken: Broken, name: str) -> None:

@@ -138,6 +138,7 @@ def plays() -> str:
 
 class TestFaults(Faults):
     cases = CASES
+    named = NAMED
 
     @classmethod
     @contextmanager
@@ -149,14 +150,9 @@ class TestFaults(Faults):
             yield Broken(names.lab, injected, run)
 
     def told_of(self, broken: Broken, case: str) -> list[Result]:
-        """In the host's own results, in those of the name that it names, and in those of all hosts."""
-        turned = {turn.check for turn in broken.injected[case].turns}
-        return [
-            one
-            for one in broken.run.results
-            if one.check in turned
-            and (one.host == case or one.check in OF_FLEET or (not one.host and one.item == NAMED.get(case)))
-        ]
+        """And those of all hosts."""
+        turned = {turn.check for turn in broken.injected[case].turns} & OF_FLEET
+        return [*super().told_of(broken, case), *(one for one in broken.run.results if one.check in turned)]
 
     @pytest.mark.parametrize("name", NAMED)
     def test_what_is_said_of_a_zone_is_exactly_what_the_fault_declares(self, broken: Broken, name: str) -> None:

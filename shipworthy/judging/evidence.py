@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from cryptography.hazmat.primitives import hashes
 
@@ -16,7 +15,7 @@ from shipworthy.judging.endpoints import endpoint as written_endpoint
 from shipworthy.judging.wording import first_of
 from shipworthy.vantage.chain import names
 from shipworthy.vantage.chain.certificate import Certificate, shown
-from shipworthy.vantage.meeting import Endpoint
+from shipworthy.vantage.meeting import Endpoint, family_of
 
 _NAMES, _SERVED = 10, 10
 
@@ -37,18 +36,10 @@ def evidence(where: str, chain: Chain, command: str) -> Iterator[str]:
 def command_for(endpoint: Endpoint, address: str, server_name: str, key: str = "") -> str:
     """What shows the same to a person. `key`: the only kind of key that is offered."""
     words = ["openssl", "s_client", "-connect", written_endpoint(address, endpoint.port)]
-    words += ["-servername", server_name] if _is_name(server_name) else ["-noservername"]
+    words += ["-servername", server_name] if server_name and not family_of(server_name) else ["-noservername"]
     words += ["-no_tls1_3", "-cipher", f"a{key}:@SECLEVEL=0"] if key else []
     words += ["-showcerts", *(["-starttls", endpoint.starttls] if endpoint.starttls else [])]
     return f"{shlex.join(words)} </dev/null"
-
-
-def _is_name(server_name: str) -> bool:
-    try:
-        ip_address(server_name)
-    except ValueError:
-        return bool(server_name)
-    return False
 
 
 def _served(certificate: Certificate) -> str:

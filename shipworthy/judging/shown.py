@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipworthy.errors import NotMeasured
 from shipworthy.judging.endpoints import endpoint as written_endpoint
 from shipworthy.judging.wording import SHOWN, first_of
+from shipworthy.vantage.meeting import family_of
 
 if TYPE_CHECKING:
     from shipworthy.judging.chains import Chain
@@ -182,7 +182,7 @@ def shown_of(met: Met, name: str, said: Certificate, families: Sequence[str], at
             unknown[f"{endpoint.host} was not met in this run"] = None
             continue
         for each in seen:
-            if not _is_address(endpoint.host) and each.family not in families:
+            if not family_of(endpoint.host) and each.family not in families:
                 continue
             if each.address:
                 spots += _spots(endpoint, each, ports=ports)
@@ -190,7 +190,7 @@ def shown_of(met: Met, name: str, said: Certificate, families: Sequence[str], at
                 unknown[f"{endpoint.host} has {each.error}"] = None
             else:
                 (unknown if is_our_own(each.error) else absences)[_absence(endpoint, each)] = None
-        if not _is_address(endpoint.host):
+        if not family_of(endpoint.host):
             for family in (family for family in families if family not in {each.family for each in seen}):
                 unknown[f"{endpoint.host} was not resolved in {FAMILIES[family]}"] = None
     if not spots and not absences and not any(map(met.at, endpoints)):
@@ -225,11 +225,3 @@ def _at(spots: Sequence[Spot], whole: Collection[Spot]) -> str:
     if len(spots) == len(whole):
         return f", at {first_of(places, most=1)}"
     return f", only at {first_of(places)}"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -18,7 +18,6 @@ from shipworthy.policy._certificates_values import (
     Words,
     address_of,
     each_once,
-    family_of,
     host_and_port,
 )
 from shipworthy.policy._dns_items import Family, refuse
@@ -133,7 +132,7 @@ class Certificate(Renewed):
     @classmethod
     def _has_families(cls, families: list[Family] | None, field: ValidationInfo) -> list[Family] | None:
         places = [field.data.get("connect"), *field.data.get("backends", [])]
-        if families and None not in places and all(family_of(host_and_port(place)[0]) for place in places):
+        if families and None not in places and all(address_of(host_and_port(place)[0]) for place in places):
             refuse("cannot be said of addresses, which have their own: `families` are those of names", WHOLE_ERROR)
         return families
 

@@ -40,12 +40,6 @@ def address_of(text: str) -> IPAddress | None:
         return None
 
 
-def family_of(text: str) -> str:
-    """The family of an address; empty of a name."""
-    address = address_of(text)
-    return "" if address is None else f"ipv{address.version}"
-
-
 def host_and_port(place: str) -> tuple[str, int]:
     """Of a `Place` in its one form: the host without brackets."""
     host, _, port = place.rpartition(":")

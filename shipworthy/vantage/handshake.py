@@ -11,14 +11,13 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from OpenSSL import SSL, crypto
 
 from shipworthy.vantage import starttls
 from shipworthy.vantage.connecting import Unreached, received, told
-from shipworthy.vantage.meeting import Place, Stream
+from shipworthy.vantage.meeting import Place, Stream, family_of
 
 CERTIFICATES = 200
 """Of one chain, that are kept."""
@@ -218,11 +217,7 @@ def _take(connection: SSL.Connection, seen: Handshake) -> None:
 
 def _indicated(server_name: str) -> bytes:
     """SNI: a name, never an address (RFC 6066, section 3)."""
-    try:
-        ip_address(server_name)
-    except ValueError:
-        return server_name.encode("ascii")
-    return b""
+    return b"" if family_of(server_name) else server_name.encode("ascii")
 
 
 @lru_cache(64)

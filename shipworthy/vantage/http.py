@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from shipworthy import dns_messages
 from shipworthy.dns_messages import NoName
 from shipworthy.vantage.connecting import Unreached, received, told
-from shipworthy.vantage.meeting import Place, Stream
-from shipworthy.vantage.names import family_of, usable_addresses
+from shipworthy.vantage.meeting import Place, Stream, family_of
+from shipworthy.vantage.names import usable_addresses
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from shipworthy.vantage.chain.certificate import read
 from shipworthy.vantage.crew import Crew
 from shipworthy.vantage.handshake import Handshake, Way, shake
-from shipworthy.vantage.meeting import KEYS, Endpoint, Place, Resolved, Seen, Served, Tried
-from shipworthy.vantage.names import family_of, usable_addresses
+from shipworthy.vantage.meeting import KEYS, Endpoint, Place, Resolved, Seen, Served, Tried, family_of
+from shipworthy.vantage.names import usable_addresses
 
 FAMILIES = ("ipv4", "ipv6")
 AT_ONCE = 100

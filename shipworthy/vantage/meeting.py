@@ -6,6 +6,7 @@ Certificates, staples and OCSP responses are kept raw, so that they can be judge
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from ipaddress import ip_address
 from threading import Event
 from typing import NamedTuple, Protocol
 
@@ -15,6 +16,14 @@ VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 """Protocol versions, in OpenSSL's words."""
 KEYS = ("RSA", "ECDSA")
 """Kinds of keys by which servers prove themselves, in the words of TLS; the second stands for EdDSA too."""
+
+
+def family_of(host: str) -> str:
+    """Of an address, `ipv4` or `ipv6`; empty for a name."""
+    try:
+        return f"ipv{ip_address(host).version}"
+    except ValueError:
+        return ""
 
 
 class Endpoint(NamedTuple):

@@ -34,14 +34,6 @@ def parent_side(reply: Reply, zone: str) -> list[str]:
     return usable_names(record.text for record in records)
 
 
-def family_of(host: str) -> str:
-    """Of an address, `ipv4` or `ipv6`; empty for a name."""
-    try:
-        return f"ipv{ip_address(host).version}"
-    except ValueError:
-        return ""
-
-
 def usable_names(texts: Iterable[str]) -> list[str]:
     """Names that servers said, in their one form, each once; those that no host can have are left out."""
     found: dict[str, None] = {}
